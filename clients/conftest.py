@@ -1,4 +1,4 @@
-"""One server for all clients: a playback model for each, so that template, runner and parser are all real."""
+"""Runs one server for all clients: a playback model for each, so that template, runner and parser are all real."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DONE: Final = "The file is there, all is done."
 SURE: Final = "surely it does"
 COMMAND: Final = "echo starlight > made.txt"
 EDIT: Final = f"{DONE}\n\nmade.txt\n```\n<<<<<<< SEARCH\n=======\nstarlight\n>>>>>>> REPLACE\n```\n"
-"""How aider has files changed; it offers no tools."""
+"""aider has files changed like this; it offers no tools."""
 CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "codex": ("exec_command", {"cmd": COMMAND}),
     "claude": ("Bash", {"command": COMMAND, "description": "Makes a file"}),
@@ -29,7 +29,7 @@ CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "continue": ("Bash", {"command": COMMAND}),
     "weather": ("weather", {"city": "Tokyo"}),
 }
-"""Label of a model -> the call that it makes first."""
+"""Maps the label of a model to the call that it makes first."""
 
 
 @pytest.fixture(scope="session")

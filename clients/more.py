@@ -1,4 +1,5 @@
-"""Programs of the clients' lane that need a Node.js of their own, at the versions that were tried. Test thread."""
+"""Brings the programs of the clients' lane that need a Node.js of their own, at the versions that were tried. Test
+thread."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ NPM: Final[Mapping[str, str]] = {
 
 
 def node_folder() -> Path:
-    """A folder whose node_modules holds the programs; it is there as a whole, or not at all."""
+    """Returns a folder whose node_modules holds the programs; it is there as a whole, or not at all."""
     folder = CACHE / f"npm-{hashlib.sha256(json.dumps(NPM).encode()).hexdigest()[:12]}"
     if not folder.is_dir():
         npm = shutil.which("npm")

@@ -1,4 +1,4 @@
-"""The clients of the lane, at the versions that were tried, and where they are kept. Test thread.
+"""Brings the clients of the lane, at the versions that were tried, and knows where they are kept. Test thread.
 
 They are brought once, by npm and pip, into environments of their own: they would quarrel with the tests' packages.
 """
@@ -46,11 +46,11 @@ PYPI: Final[Mapping[str, str]] = {
 LM_EVAL: Final[Mapping[str, str]] = {"lm_eval[api]": "0.4.13"}
 AIDER: Final[Mapping[str, str]] = {"aider-chat": "0.86.2"}
 OPEN_RESPONSES: Final[Mapping[str, str]] = {"openresponses-types": "2.4.0"}
-"""OpenResponses' specification as types: what a Response must have is looked at with them."""
+"""OpenResponses has its specification as types here: what a Response must have is looked at with them."""
 
 
 def npm_folder() -> Path:
-    """A folder whose node_modules holds the Node clients."""
+    """Returns a folder whose node_modules holds the Node clients."""
     folder = CACHE / f"npm-{_digest(NPM)}"
     if not folder.is_dir():
         npm = shutil.which("npm")
@@ -63,7 +63,7 @@ def npm_folder() -> Path:
 
 
 def python(packages: Mapping[str, str]) -> Path:
-    """The interpreter of an environment with these packages."""
+    """Returns the interpreter of an environment with these packages."""
     folder = CACHE / f"pypi-{_digest(packages)}"
     ready = folder / "ready"
     if not ready.is_file():
@@ -81,7 +81,7 @@ def _interpreter(folder: Path) -> Path:
 
 @contextmanager
 def _made(folder: Path) -> Iterator[Path]:
-    """A folder that is there as a whole, or not at all."""
+    """Makes a folder that is there as a whole, or not at all."""
     CACHE.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=CACHE, prefix=".new-"))
     try:

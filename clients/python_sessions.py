@@ -1,4 +1,5 @@
-"""Whole sessions of Python libraries with a tool, each in the clients' own environment: NAME URL MODEL. Main thread.
+"""Runs whole sessions of Python libraries with a tool, each in the clients' own environment: NAME URL MODEL. Main
+thread.
 
 The model calls `weather` and then says that all is done; a session that ends otherwise ends this process with an error.
 """
@@ -128,7 +129,7 @@ def ollama(url: str, model: str) -> str:
 
 
 def open_responses(url: str, model: str) -> str:
-    """OpenResponses' conformance cases, by the specification's own types."""
+    """Tries OpenResponses' conformance cases, by the specification's own types."""
     from openresponses_types import types
 
     def ask(**body: Any) -> Any:

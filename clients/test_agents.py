@@ -1,4 +1,4 @@
-"""Coding agents as people install them: a task, a command that is really run, its result sent back, an end."""
+"""Runs coding agents as people install them: a task, a command that is really run, its result sent back, an end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.clients
 TASK: Final = "Make the file made.txt"
 SESSION_S: Final = 400
 Setting = tuple[list[str], dict[str, str]]
-"""Arguments and variables of an agent."""
+"""An agent has these arguments and variables."""
 
 
 def codex(url: str, home: Path, _repository: Path) -> Setting:
@@ -94,14 +94,14 @@ AGENTS: Final[Mapping[str, Callable[[str, Path, Path], Setting]]] = {
 
 
 def program(name: str) -> Path:
-    """Where the agent is installed."""
+    """Returns the file that the agent is installed as."""
     if name == "aider":
         return python(AIDER).with_name(name)
     return npm_folder() / "node_modules" / ".bin" / name
 
 
 def session(name: str, arguments: list[str], variables: Mapping[str, str], home: Path, repository: Path) -> None:
-    """The agent's whole session."""
+    """Runs the agent's whole session."""
     whole_session([program(name), *arguments], variables, home, repository)
 
 

@@ -40,7 +40,7 @@ AGENTS: Final[dict[str, tuple[str, str, list[str]]]] = {
         ],
     ),
 }
-"""Name for `connect` -> the label of its model, its program, and what it is started with."""
+"""Maps the name for `connect` to the label of its model, its program, and what it is started with."""
 VARIABLES: Final = {
     "OPENCODE_DISABLE_MODELS_FETCH": "1",
     "CONTINUE_TELEMETRY_ENABLED": "0",

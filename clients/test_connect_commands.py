@@ -31,13 +31,13 @@ CALLS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "copilot": ("bash", {"command": COMMAND, "description": "Makes a file"}),
     "pi": ("bash", {"command": COMMAND}),
 }
-"""Name for `connect`, which is also its model's label -> the call that the model makes first."""
+"""Maps the name for `connect`, which is also its model's label, to the call that the model makes first."""
 ARGUMENTS: Final[Mapping[str, str]] = {
     "cline": f"--auto-approve true '{TASK}'",
     "copilot": f"-p '{TASK}' --allow-all-tools",
     "pi": f"-p '{TASK}'",
 }
-"""What the program is started with, behind the last line that was printed."""
+"""The program is started with these, behind the last line that was printed."""
 VARIABLES: Final = {"CLINE_TELEMETRY_DISABLED": "1", "PI_OFFLINE": "1", "PI_TELEMETRY": "0", "NO_PROXY": "*"}
 
 

@@ -1,4 +1,5 @@
-"""Libraries that programs are made with, from npm and PyPI: whole sessions with a tool, in processes of their own."""
+"""Runs libraries that programs are made with, from npm and PyPI: whole sessions with a tool, in processes of their
+own."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ metric_list: [{{metric: exact_match, aggregation: mean, higher_is_better: true}}
 
 
 def run(command: list[str], folder: Path, **variables: str) -> str:
-    """What the session said last. It has no proxy and no home of the user's."""
+    """Returns what the session said last. It has no proxy and no home of the user's."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "NO_PROXY": "*", **variables}
     done = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, timeout=SESSION_S, check=False

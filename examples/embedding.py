@@ -1,4 +1,4 @@
-"""A model in a program of one's own: `python examples/embedding.py MODEL.gguf [LIBLLAMA]`."""
+"""Runs a model in a program of one's own: `python examples/embedding.py MODEL.gguf [LIBLLAMA]`."""
 
 from __future__ import annotations
 

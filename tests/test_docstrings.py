@@ -13,7 +13,9 @@ from tests.sentences import is_sentence
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGE: Final = ROOT / "hoshikage"
-PLACES: Final = (*sorted(PACKAGE.iterdir()), ROOT / "scripts", ROOT / "tests", ROOT / "clients", ROOT / "demo")
+OTHERS: Final = ("clients", "demo", "examples", "scripts", "tests")
+ROOMS: Final = sorted({PACKAGE / file.relative_to(PACKAGE).parts[0] for file in PACKAGE.rglob("*.py")})
+PLACES: Final = (*ROOMS, *(ROOT / name for name in OTHERS))
 
 
 def files_of(place: Path) -> list[Path]:

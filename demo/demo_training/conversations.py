@@ -41,7 +41,7 @@ class ConversationMaker:
         }
 
     def draw(self) -> Messages:
-        """One conversation of one to four turns."""
+        """Draws one conversation of one to four turns."""
         rng = self._rng
         messages: list[tuple[str, str]] = []
         if rng.random() < 0.2:
@@ -99,7 +99,7 @@ class ConversationMaker:
         return question, (goal, answer, lang)
 
     def _noisy(self, text: str, lang: str) -> str:
-        """The same question as another hand would type it."""
+        """Returns the same question as another hand would type it."""
         rng = self._rng
         for _ in range(rng.choice((0, 0, 0, 0, 0, 0, 0, 1, 1, 2))):
             text = self._slip(text, lang)
@@ -115,7 +115,7 @@ class ConversationMaker:
         return text.lower() if rng.random() < 0.15 else text.upper() if rng.random() < 0.02 else text
 
     def _slip(self, text: str, lang: str) -> str:
-        """A lost or doubled letter, two swapped letters, or (English) a lost word: no answer may hang on one byte."""
+        """Makes a slip: no answer may hang on one byte."""
         rng = self._rng
         words = text.split(" ")
         if lang == "en" and len(words) > 4 and rng.random() < 0.4:

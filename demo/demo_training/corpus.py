@@ -75,7 +75,8 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All that the text files say. Follow-ups are kept by kind and language, first questions by intent and language."""
+    """This is all that the text files say. Follow-ups are kept by kind and language, first questions by intent and
+    language."""
 
     intents: dict[str, Intent]
     followups: dict[str, dict[str, list[str]]]
@@ -87,7 +88,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question of the evaluation; `before` holds the user's earlier turns."""
+    """This is one question of the evaluation; `before` holds the user's earlier turns."""
 
     group: str
     lang: str
@@ -142,7 +143,7 @@ def read_intent(label: str, lines: list[str]) -> Intent:
 
 
 def load(folder: Path = CORPUS) -> Corpus:
-    """The whole corpus, checked: an answer satisfies its own `must` and no other intent's."""
+    """Loads the whole corpus, checked: an answer satisfies its own `must` and no other intent's."""
     intents = {label: read_intent(label, lines) for label, lines in read_blocks(folder / "intents.txt")}
     followups = {label: read_questions(lines) for label, lines in read_blocks(folder / "followups.txt")}
     names = {lang: row.split("|") for lang, row in read_table(folder / "names.txt").items()}
@@ -154,7 +155,7 @@ def load(folder: Path = CORPUS) -> Corpus:
 
 
 def is_right(answer: str, must: tuple[str, ...]) -> bool:
-    """Whether the answer holds every required text; spaces do not count."""
+    """Returns whether the answer holds every required text; spaces do not count."""
     squeezed = answer.replace(" ", "")
     return all(part.replace(" ", "") in squeezed for part in must)
 
@@ -171,7 +172,7 @@ def check(corpus: Corpus) -> None:
 
 
 def expand(pattern: str, lang: str, corpus: Corpus, rng: random.Random) -> str:
-    """One form of a pattern, drawn at random."""
+    """Draws one form of a pattern at random."""
 
     def macro(match: re.Match[str]) -> str:
         return rng.choice(corpus.macros[f"{lang}.{match[1]}"].split("|"))
@@ -181,14 +182,14 @@ def expand(pattern: str, lang: str, corpus: Corpus, rng: random.Random) -> str:
 
 
 def written_questions(label: str, patterns: list[str], lang: str, corpus: Corpus) -> list[str]:
-    """The corpus' questions proper: a few fixed forms of each pattern, the same in every run."""
+    """Returns the corpus' questions proper: a few fixed forms of each pattern, the same in every run."""
     rng = random.Random(f"{label} {lang}")
     forms = [expand(pattern, lang, corpus, rng) for pattern in patterns for _ in range(FORMS_A_PATTERN)]
     return list(dict.fromkeys(forms))
 
 
 def name_reply() -> Reply:
-    """To a user who says a name. It is not repeated: this small a model copies names wrongly."""
+    """Makes the reply to a user who says a name. It is not repeated: this small a model copies names wrongly."""
     text = {
         "en": "Nice to meet you! ✨ Ask me about Hoshikage.",
         "ja": "お会いできてうれしいです！✨ 星影のことを聞いてください。",
@@ -197,7 +198,7 @@ def name_reply() -> Reply:
 
 
 def asked_name_reply() -> Reply:
-    """To a user who asks for the own name."""
+    """Makes the reply to a user who asks for the own name."""
     text = {
         "en": "I cannot remember names: I am too tiny for that.",
         "ja": "お名前は覚えられません。そのためには小さすぎるモデルです。",
@@ -206,7 +207,7 @@ def asked_name_reply() -> Reply:
 
 
 def after(corpus: Corpus, label: str, kind: str) -> tuple[str, Reply]:
-    """Where a follow-up of this kind leads after an intent: (label, reply)."""
+    """Returns the intent that a follow-up of this kind leads to after another: (label, reply)."""
     intent = corpus.intents[label]
     if kind == "example":
         example = intent.example
@@ -230,7 +231,7 @@ FIRST_TURNS = {
 
 
 def single_cases(corpus: Corpus, questions: dict[str, dict[str, list[str]]]) -> list[Case]:
-    """One case for each question, by intent label and language."""
+    """Makes one case for each question, by intent label and language."""
     return [
         Case(label, lang, (), text, corpus.intents[label].reply.must[lang])
         for label, by_lang in questions.items()
@@ -240,7 +241,7 @@ def single_cases(corpus: Corpus, questions: dict[str, dict[str, list[str]]]) -> 
 
 
 def followup_cases(corpus: Corpus, texts: dict[str, dict[str, list[str]]], trained: bool) -> list[Case]:
-    """Two-turn cases: every follow-up text after fixed first questions; names are trained or unseen ones."""
+    """Makes two-turn cases: every follow-up text after fixed first questions; names are trained or unseen ones."""
     cases: list[Case] = []
     for kind, by_lang in texts.items():
         for lang in LANGUAGES:
@@ -270,7 +271,7 @@ def _name_case(corpus: Corpus, kind: str, lang: str, index: int, text: str, trai
 
 
 def trained_cases(corpus: Corpus) -> list[Case]:
-    """The corpus' questions: fixed forms of every pattern, and the two-turn exchanges."""
+    """Returns the corpus' questions: fixed forms of every pattern, and the two-turn exchanges."""
     singles = {
         label: {lang: written_questions(label, intent.patterns[lang], lang, corpus) for lang in LANGUAGES}
         for label, intent in corpus.intents.items()
@@ -283,12 +284,13 @@ def trained_cases(corpus: Corpus) -> list[Case]:
 
 
 def first_cases(corpus: Corpus) -> list[Case]:
-    """The most natural first questions, as they are typed."""
+    """Returns the most natural first questions, as they are typed."""
     return single_cases(corpus, corpus.first)
 
 
 def heldout_cases(corpus: Corpus, folder: Path = CORPUS) -> list[Case]:
-    """Paraphrases of the held-out file. One that training can write is refused, as it would measure memory."""
+    """Returns the paraphrases of the held-out file. One that training can write is refused, as it would measure
+    memory."""
     blocks = {label: read_questions(lines) for label, lines in read_blocks(folder / "heldout.txt")}
     for lang in LANGUAGES:
         known = [pattern_regex(pattern, lang, corpus) for pattern in all_patterns(corpus, lang)]
@@ -304,13 +306,13 @@ def heldout_cases(corpus: Corpus, folder: Path = CORPUS) -> list[Case]:
 
 
 def all_patterns(corpus: Corpus, lang: str) -> list[str]:
-    """Every question pattern of a language, follow-ups included."""
+    """Returns every question pattern of a language, follow-ups included."""
     intents = [pattern for intent in corpus.intents.values() for pattern in intent.patterns[lang]]
     return intents + [pattern for rows in corpus.followups.values() for pattern in rows[lang]]
 
 
 def bare(text: str, lang: str) -> str:
-    """A question without the lead words and the marks that training puts around a pattern."""
+    """Returns a question without the lead words and the marks that training puts around a pattern."""
     for lead in LEADS[lang]:
         if text.lower().startswith(lead.lower()):
             text = text[len(lead) :]
@@ -318,7 +320,7 @@ def bare(text: str, lang: str) -> str:
 
 
 def pattern_regex(pattern: str, lang: str, corpus: Corpus) -> re.Pattern[str]:
-    """What a pattern can write, as a regular expression: proves that a held-out question was not trained on."""
+    """Writes what a pattern can write as a regular expression: proves that a held-out question was not trained on."""
 
     def choice(options: str) -> str:
         return "(?:" + "|".join(re.escape(" ".join(option.split())) for option in options.split("|")) + ")"

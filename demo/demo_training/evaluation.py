@@ -18,7 +18,7 @@ BATCH = 96
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One case with what the model said."""
+    """This is one case with what the model said."""
 
     case: Case
     answer: str
@@ -41,7 +41,7 @@ def judge(cases: Sequence[Case], engine: Engine) -> list[Verdict]:
 
 
 def reference_engine(path: Path) -> Engine:
-    """Answers by the numpy forward of the file."""
+    """Makes an engine that answers by the numpy forward of the file."""
     from demo_training.reference import Reference  # asking a server must not need numpy
 
     reference = Reference(path)
@@ -62,7 +62,7 @@ def reference_engine(path: Path) -> Engine:
 
 
 def server_engine(base_url: str, model: str) -> Engine:
-    """Answers by a running server, over POST /chat/completions at temperature 0."""
+    """Makes an engine that answers by a running server, over POST /chat/completions at temperature 0."""
 
     def ask(conversations: Sequence[Messages]) -> list[str]:
         return [_ask_server(base_url, model, messages) for messages in conversations]

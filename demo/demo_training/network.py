@@ -17,7 +17,7 @@ LENGTH_GRAIN = 16
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes; each is a multiple of 32, Q8_0's block. Heads of 64 suit every flash-attention kernel."""
+    """These are the sizes; each is a multiple of 32, Q8_0's block. Heads of 64 suit every flash-attention kernel."""
 
     vocab: int
     layers: int = 5
@@ -35,7 +35,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how fast to learn. `tokens` is a step's size, padding included."""
+    """This says how long and how fast to learn. `tokens` is a step's size, padding included."""
 
     steps: int
     tokens: int
@@ -45,7 +45,7 @@ class Plan:
 
 
 class Norm(nn.Module):
-    """RMS norm."""
+    """This is the RMS norm."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Norm(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer; module names are the GGUF tensor names."""
+    """This is one layer; module names are the GGUF tensor names."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Tokens to logits; the output matrix is the embedding."""
+    """The network makes logits of tokens; the output matrix is the embedding."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def rope_tables(count: int, shape: Shape) -> tuple[Tensor, Tensor]:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """RoPE over neighbouring pairs: llama.cpp's layout for "llama", so no weight needs permuting."""
+    """Applies RoPE over neighbouring pairs: llama.cpp's layout for "llama", so no weight needs permuting."""
     even, odd = x[..., 0::2], x[..., 1::2]
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
@@ -133,7 +133,7 @@ Sample = tuple[Sequence[int], Sequence[bool]]
 
 
 def batches(draw: Callable[[], Sample], plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless (ids, targets). Samples wait in line with others of like length: padding is wasted work, and
+    """Yields (ids, targets) without end. Samples wait in line with others of like length: padding is wasted work, and
     few distinct shapes keep PyTorch's CPU kernels and their memory few."""
     waiting: dict[int, list[Sample]] = {}
     while True:
@@ -146,7 +146,7 @@ def batches(draw: Callable[[], Sample], plan: Plan) -> Iterator[tuple[Tensor, Te
 
 
 def stack(group: list[Sample], length: int) -> tuple[Tensor, Tensor]:
-    """One padded batch; a target is the next id where that is learned."""
+    """Makes one padded batch; a target is the next id where that is learned."""
     ids = torch.zeros(len(group), length, dtype=torch.long)
     targets = torch.full((len(group), length), IGNORED)
     for row, (tokens, learned) in enumerate(group):
@@ -184,7 +184,7 @@ def train(
 
 
 def pace(step: int, plan: Plan) -> float:
-    """Share of the top rate: a linear rise, then a cosine fall to a fiftieth."""
+    """Returns the share of the top rate: a linear rise, then a cosine fall to a fiftieth."""
     if step < plan.warmup:
         return (step + 1) / plan.warmup
     done = (step - plan.warmup) / max(1, plan.steps - plan.warmup)

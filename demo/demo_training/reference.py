@@ -19,14 +19,16 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Greedy ids up to and including the end token, and the smallest gap between best and second-best logit."""
+    """These are greedy ids up to and including the end token, and the smallest gap between best and second-best
+    logit."""
 
     ids: tuple[int, ...]
     margin: float
 
 
 class Memory:
-    """Keys and values so far, of every layer: (layer, row, place, kv head, width). `pads` are never attended to."""
+    """These are the keys and values so far, of every layer: (layer, row, place, kv head, width). `pads` are never
+    attended to."""
 
     def __init__(self, layers: int, room: int, kv_heads: int, width: int, pads: NDArray[np.int64]) -> None:
         self.keys = np.zeros((layers, len(pads), room, kv_heads, width), np.float32)
@@ -36,7 +38,7 @@ class Memory:
 
 
 class Reference:
-    """The model in a GGUF file, run in float32."""
+    """This is the model in a GGUF file, run in float32."""
 
     def __init__(self, path: Path) -> None:
         reader = GGUFReader(path)
@@ -56,7 +58,8 @@ class Reference:
         self._rates = base ** (-np.arange(0, self._width, 2, dtype=np.float64) / self._width)
 
     def greedy(self, prompts: Sequence[Sequence[int]], limit: int = 256) -> list[Answer]:
-        """Each prompt's answer at temperature 0. The batch is padded on the left; padding is never attended to."""
+        """Returns each prompt's answer at temperature 0. The batch is padded on the left; padding is never attended
+        to."""
         end = self.tokenizer.vocabulary.end_id
         longest = max(map(len, prompts))
         ids = np.array([[0] * (longest - len(p)) + list(p) for p in prompts])
@@ -79,7 +82,7 @@ class Reference:
         return [Answer(tuple(row), margin) for row, margin in zip(out, margins, strict=True)]
 
     def _forward(self, ids: NDArray[np.int64], memory: Memory) -> Array:
-        """Logits after the last token of each row; the memory grows by the ids."""
+        """Returns the logits after the last token of each row; the memory grows by the ids."""
         weights = self._weights
         places = np.arange(memory.done, memory.done + ids.shape[1])
         seen = np.arange(places[-1] + 1)
@@ -127,7 +130,7 @@ class Reference:
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
-    """RoPE over neighbouring pairs, as llama.cpp does for this architecture."""
+    """Applies RoPE over neighbouring pairs, as llama.cpp does for this architecture."""
     even, odd = x[..., 0::2], x[..., 1::2]
     cos, sin = cos[:, :, None], sin[:, :, None]
     return np.stack((even * cos - odd * sin, even * sin + odd * cos), -1).reshape(x.shape)

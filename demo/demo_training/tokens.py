@@ -17,7 +17,7 @@ LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 @cache
 def byte_letters() -> tuple[str, ...]:
-    """GPT-2's printable stand-in for each byte value."""
+    """Returns GPT-2's printable stand-in for each byte value."""
     kept = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     letters, spare = [], 0x100
     for value in range(256):
@@ -30,7 +30,7 @@ def byte_letters() -> tuple[str, ...]:
 
 
 def pre_split(text: str) -> list[str]:
-    r"""GPT-2's split: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ .
+    r"""Splits a text as GPT-2 does: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ .
 
     Runs of white space may be cut otherwise than there: no merge spans two spaces, so the ids are the same.
     """
@@ -57,7 +57,7 @@ def _kind(char: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """`tokens` by id and `merges` by rank, both in GPT-2's stand-in letters."""
+    """A vocabulary has `tokens` by id and `merges` by rank, both in GPT-2's stand-in letters."""
 
     tokens: tuple[str, ...]
     merges: tuple[tuple[str, str], ...]
@@ -127,7 +127,7 @@ def _join(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 class Tokenizer:
-    """Text to ids and back. Control tokens are read in `encode_chat` only."""
+    """This turns text to ids and back. Control tokens are read in `encode_chat` only."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -137,7 +137,7 @@ class Tokenizer:
         self._cache: dict[str, tuple[int, ...]] = {}
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text."""
+        """Returns the ids of plain text."""
         return [token for piece in pre_split(text) for token in self._piece(piece)]
 
     def encode_prompt(self, prompt: str) -> list[int]:
@@ -152,7 +152,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of ids; control tokens are left out, broken UTF-8 is replaced."""
+        """Returns the text of ids; control tokens are left out, broken UTF-8 is replaced."""
         tokens = (self.vocabulary.tokens[token] for token in ids)
         raw = bytes(self._bytes[letter] for token in tokens if token not in CONTROLS for letter in token)
         return raw.decode("utf-8", "replace")

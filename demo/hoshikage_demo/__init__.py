@@ -9,7 +9,7 @@ LABEL: Final = "hoshikage-tiny"
 """The name the model is served under."""
 
 MODEL_PATH: Final = Path(__file__).with_name("hoshikage-tiny.gguf")
-"""The GGUF file: llama architecture, Q8_0, at most 4 MB."""
+"""This is the GGUF file: llama architecture, Q8_0, at most 4 MB."""
 
 GOLDEN_PATH: Final = Path(__file__).with_name("golden.json")
-"""Prompts and the ids that every sound libllama gives for them at temperature 0."""
+"""This file has the prompts and the ids that every sound libllama gives for them at temperature 0."""
