@@ -1,4 +1,5 @@
-"""A replica's server: it outlives the thread that wanted it, and ends with the process that it works for. No Ray."""
+"""Tests a replica's server: it outlives the thread that wanted it, and ends with the process that it works for. No
+Ray."""
 
 from __future__ import annotations
 
