@@ -29,7 +29,7 @@ STATE: Final = (
     *(f"hoshikage/{part}" for part in ("engine", "llama", "_ffi", "native_os", "params.py", "wire.py", "gguf")),
     *(f"tests/engine/{name}.py" for name in ("stress_done", "stress_ways")),
 )
-"""What the answers of one table have in common: other files of these begin the totals anew."""
+"""The answers of one table have these in common: other files of them begin the totals anew."""
 MARK: Final = "<!-- made by scripts/stress.py -->"
 DOCUMENTS: Final[dict[Language, str]] = {"en": "RELIABILITY.md", "ja": "RELIABILITY.ja.md"}
 HEADS: Final[dict[Language, str]] = {
@@ -43,7 +43,7 @@ COUNTS: Final = (
     "answers", "given up", "drawn", "held in a grammar", "reused", "evict", "accepted", "near", "apart", "wrong",
 )  # fmt: skip
 PIECE: Final = 400
-"""Answers that one process gives: what an interruption loses at most."""
+"""One process gives so many answers, and an interruption loses no more."""
 PATIENCE_S: Final = 3600
 Totals = dict[str, Counter[str]]
 """`RELEASE KIND` -> counts; `pieces` is how many seeds were used."""
@@ -83,7 +83,8 @@ def main(show: screen.Screen) -> int:
 
 
 def wanted(totals: Mapping[str, Mapping[str, int]], releases: Sequence[str], answers: int) -> Iterator[tuple[str, str]]:
-    """The next release and kind of model, in turn, until each release has so many answers, of each kind as many."""
+    """Yields the next release and kind of model, in turn, until each release has so many answers, of each kind as
+    many."""
     cells = stress_done.cells(releases)
     kinds = Counter(release for release, _ in cells)
     while short := [
@@ -106,7 +107,7 @@ def piece(library: Path, kind: str, model: Path, seed: int) -> dict[str, Any]:
 
 
 def table(totals: Mapping[str, Mapping[str, int]], releases: Sequence[str]) -> list[list[str]]:
-    """A row a release, and one of all with an empty name."""
+    """Makes a row for each release, and one for all with an empty name."""
     sums = {release: Counter[str]() for release in releases}
     for name, counts in totals.items():
         sums[name.split()[0]].update(counts)
@@ -115,7 +116,7 @@ def table(totals: Mapping[str, Mapping[str, int]], releases: Sequence[str]) -> l
 
 
 def digest() -> str:
-    """One name for all files of STATE."""
+    """Makes one name for all files of STATE."""
     result = hashlib.sha256()
     for name in STATE:
         place = screen.ROOT / name
@@ -134,7 +135,7 @@ def read() -> Totals:
 
 
 def keep(state: str, totals: Totals) -> None:
-    """Written whole or not at all, so that an interruption loses one piece."""
+    """Writes the file whole or not at all, so that an interruption loses one piece."""
     temporary = TOTALS.with_name(f".{TOTALS.name}.{os.getpid()}")
     temporary.write_text(json.dumps({"state": state, "cells": totals}, indent=1), encoding="utf-8")
     temporary.replace(TOTALS)

@@ -84,7 +84,7 @@ class FakeHouse:
         self.loads: list[str] = []
         self.hold_load = False
         self.model = MODEL
-        """What a runner says of the model that it has loaded."""
+        """This is what a runner says of the model that it has loaded."""
         self.load_began = asyncio.Event()
         self._made = asyncio.Event()
 

@@ -41,7 +41,7 @@ WRITE: Final[dict[str, Callable[[Path], Path]]] = {
     "lfm2": write_lfm2,
     "playback": write_playback,
 }
-"""Kind of model -> what writes it; `demo` is the built-in one."""
+"""Maps a kind of model to what writes it; `demo` is the built-in one."""
 BEFORE_LFM2: Final = ("b4529", "b5590")
 NOISE: Final = {"demo": 0.15, "mamba": 0.01, "lfm2": 0.08, "playback": 0.01, "llama": 0.2}
 """Maps a kind of model to how much a log probability of it may move at most with what else is in the batch."""
@@ -60,7 +60,7 @@ LONE: Final = {"n_ctx": 768, "n_batch": 512}
 
 
 def cells(releases: Iterable[str]) -> list[tuple[str, str]]:
-    """Each release with each kind of model that it knows."""
+    """Yields each release with each kind of model that it knows."""
     return [(name, kind) for name in releases for kind in NOISE if kind != "lfm2" or name not in BEFORE_LFM2]
 
 

@@ -1,4 +1,5 @@
-"""The stress that adds up: which piece comes next, when it begins anew, and what its table in the documents says."""
+"""Tests the stress that adds up: which piece comes next, when it begins anew, and what its table in the documents
+says."""
 
 from __future__ import annotations
 
