@@ -30,7 +30,7 @@ SYSLOG: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0
 
 @contextmanager
 def running(settings: Settings, terminal: logging.Handler, request_id: Callable[[], str]) -> Iterator[Tail]:
-    """Logs to `terminal`, and to LOG_FILE_PATH where it is set, until the block ends; gives the last lines.
+    """Writes the log to `terminal`, and to LOG_FILE_PATH where it is set, until the block ends; gives the last lines.
 
     `terminal` has its formatter; `request_id` gives the current request's id, or nothing outside of one. Raises
     SettingInvalid for a file that cannot be written.
@@ -82,7 +82,8 @@ class Lines(logging.Formatter):
 
 
 class JournalLines(Lines):
-    """Lines for systemd's journal, each with its priority, so that `journalctl -p err` finds what it should."""
+    """This writes lines for systemd's journal, each with its priority, so that `journalctl -p err` finds what it
+    should."""
 
     def __init__(self) -> None:
         super().__init__(UNTIMED)

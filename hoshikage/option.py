@@ -58,12 +58,12 @@ class Option(Frozen, frozen=True):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words it may be: beside a number, or of a text the only ones."""
+        """Gives the words that it may be: beside a number, or of a text the only ones."""
         return tuple(getattr(self.parse, "words", ()))
 
     @property
     def form(self) -> str:
-        """The regular expression of the texts it may be; empty for any."""
+        """Gives the regular expression of the texts that it may be; empty for any."""
         return getattr(self.parse, "form", "")
 
     def check(self, value: Any) -> Value:

@@ -198,7 +198,7 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     context_overflow: Overflow | None = None
     """`context_overflow` says what becomes of a chat longer than the context; None as the model was loaded with."""
     lora: tuple[Scaled, ...] | None = None
-    """The LoRA adapters it is computed with; None is as the model was loaded."""
+    """`lora` has the adapters that it is computed with; None is as the model was loaded."""
     scope: str = ""
     """The scope names whose request it is. What is kept of one scope's prompts is never used for another's."""
     slot: int | None = None
@@ -266,7 +266,7 @@ class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
     dimensions: int | None = None
     """Each vector is cut to this many of its first numbers; None keeps all."""
     cut: bool = False
-    """Whether a text that is too long is cut; else it is refused."""
+    """`cut` tells whether a text that is too long is cut; else it is refused."""
 
 
 class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
@@ -309,7 +309,7 @@ def needs_words_alone(work: Work | None) -> bool:
 
 
 class LoadParams(Frozen, frozen=True):
-    """What a runner needs to load one model with the library it was started with."""
+    """A runner needs these to load one model with the library that it was started with."""
 
     model_path: str
     n_ctx: int = 4096

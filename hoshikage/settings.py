@@ -96,7 +96,7 @@ class Settings(Frozen, frozen=True):
     preload: str | None
     """`preload` is the label of the model to load at start."""
     default_model: str | None
-    """Name of the model that answers requests which name none."""
+    """`default_model` is the name of the model that answers requests which name none."""
     unknown_model: str
     """`unknown_model` says what a name that nobody knows means: `refuse` or `default`."""
     allow_remote_images: bool
@@ -127,7 +127,7 @@ class Settings(Frozen, frozen=True):
     embedding_model: str | None
     """`embedding_model` is the label of the model that makes memory's vectors."""
     sentence_bert_model: str | None
-    """Name of a model of sentence-transformers, where no label is set."""
+    """`sentence_bert_model` is the name of a model of sentence-transformers, where no label is set."""
     registry_root: Path | None = None
     """`registry_root` is the working folder, where its `.env` named the registry: its entries name no text file outside
     of it."""

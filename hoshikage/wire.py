@@ -49,7 +49,7 @@ class Load(Frame, frozen=True, tag="load"):
 
     params: LoadParams
     store: StateStore | None = None
-    """None where nothing is put away."""
+    """`store` is None where nothing is put away."""
 
 
 class Generate(Frame, frozen=True, tag="generate"):
@@ -127,7 +127,7 @@ class Started(Frame, frozen=True, tag="started"):
     left_out: tuple[str, ...] = ()
     """`left_out` has the places and kinds of the history's pictures and sounds that could not be used."""
     forbidden: tuple[int, ...] = ()
-    """The tokens that `ignore_eos` forbids, where it is asked for."""
+    """`forbidden` are the tokens that `ignore_eos` forbids, where it is asked for."""
 
 
 class SlotTaken(Frame, frozen=True, tag="slot_taken"):

@@ -129,7 +129,8 @@ def _mib(count: int) -> str:
 
 
 def resident_bytes(pid: int) -> int:
-    """Physical memory of a process, the pages it shares with others included; -1 where the system does not say."""
+    """Returns the bytes of physical memory of a process, the pages that it shares with others included; -1 where the
+    system does not say."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmRSS:"):

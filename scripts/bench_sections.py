@@ -154,7 +154,8 @@ def second_turn(bench: Bench, rounds: int) -> list[Row]:
 
 
 def checkpoints(bench: Bench, rounds: int) -> list[Row]:
-    """As `second_turn`, of models whose memory cannot be cut: LFM2's kind, and a Gemma beyond its window of 512."""
+    """Measures the same as `second_turn` does, of models whose memory cannot be cut: LFM2's kind, and a Gemma beyond
+    its window of 512."""
     rows: list[Row] = []
     for name, file in {"LFM2": write(LFM2, CACHE), "Gemma-3-270M": bench.real_model("gemma3")}.items():
         if file is None:

@@ -94,7 +94,7 @@ class Packed:
     pieces: tuple[str, ...]
     scores: tuple[float, ...]
     replaced: Mapping[str, str]
-    """A character -> what is read in its place."""
+    """Maps a character to what is read in its place."""
     tensors: Mapping[str, Any]
 
 

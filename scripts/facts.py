@@ -57,7 +57,7 @@ def _refused(language: Language, error: LibraryUnavailable) -> dict[str, Any]:
 
 
 def model(settings: Settings) -> dict[str, Any] | None:
-    """The built-in model's `label` and `file`, and the file that is `registered` under its label."""
+    """Returns the built-in model's `label` and `file`, and the file that is `registered` under its label."""
     built_in = demo.find()
     if built_in is None:
         return None

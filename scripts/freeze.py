@@ -28,7 +28,7 @@ MAX_LINES: Final = 40
 """So many lines of difference are shown of one file."""
 KEPT: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP")
 PLAIN: Final = {"HOSHIKAGE_LANG": "en", "COLUMNS": "100", "TZ": "UTC", "NO_COLOR": "1"}
-"""What is kept of the environment while a part is recorded, and what is set."""
+"""The environment is this while a part is recorded, beside what is kept of it."""
 
 
 def main(screen: Screen) -> int:
@@ -98,7 +98,7 @@ def read(folder: Path) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str]]:
-    """File name -> the lines that differ, as `diff -u` shows them; only files that differ."""
+    """Maps a file name to the lines that differ, as `diff -u` shows them; only files that differ."""
     return {
         name: list(
             difflib.unified_diff(

@@ -95,7 +95,7 @@ def by_pip(python: str, wheels: Sequence[Path], folder: Path, environ: Mapping[s
 
 
 def by_uv(wheels: Sequence[Path], folder: Path, environ: Mapping[str, str]) -> Path:
-    """The command as `uv tool install` installs it."""
+    """Returns the command as `uv tool install` installs it."""
     own = {**environ, "UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin")}
     server, demo = map(str, wheels)
     output(["uv", "tool", "install", "-q", "--with", demo, server], folder, own)

@@ -74,7 +74,7 @@ class Server:
         return "\n".join(self._lines)
 
     def wait(self) -> int:
-        """The server's exit status, once it ends by itself."""
+        """Returns the server's exit status, once it ends by itself."""
         return self.process.wait()
 
     def stop(self) -> None:

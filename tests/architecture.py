@@ -103,7 +103,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "_version": frozenset(),  # there once the package has been built or installed
     "__main__": frozenset({"cli", "sleeper"}),
 }
-"""Room -> the other rooms it may import. A room that stands in no row is a violation itself."""
+"""Maps a room to the other rooms that it may import. A room that stands in no row is a violation itself."""
 
 RUNNER_SIDE: Final = frozenset({"native_os", "_ffi", "llama", "engine", "lab", "runner"})
 APARTMENTS: Final = frozenset({"protocols"})
@@ -126,7 +126,7 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
 FORBIDDEN: Final[Mapping[str, frozenset[str]]] = {
     "llama": frozenset({"asyncio", "threading", "concurrent", "http", "socket", "aiohttp"}),
 }
-"""Room -> foreign packages it must not import: llama is synchronous and confined to one thread."""
+"""Maps a room to the foreign packages that it must not import: llama is synchronous and confined to one thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ def _module_of(imported: str, sources: Mapping[str, str]) -> str:
 
 
 def cycles(sources: Mapping[str, str]) -> list[str]:
-    """Rings of modules that import each other at run time, each as `a -> b -> a`."""
+    """Lists rings of modules that import each other at run time, each as `a -> b -> a`."""
     graph = {
         module: sorted(
             {_module_of(item.imported, sources) for item in imports_of(module, source) if not item.typing_only}

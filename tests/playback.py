@@ -48,7 +48,7 @@ def write(
     n_ctx: int = N_CTX,
     controls: Iterable[str] = (),
 ) -> Path:
-    """A GGUF that answers `answers[n]` where the conversation has n results of tools, and the last where more.
+    """Writes a GGUF that answers `answers[n]` where the conversation has n results of tools, and the last where more.
 
     `follows`: what is said behind a single ASCII character that no answer ends a token with, such as a line break
     that was put into an answer from outside. `controls` are further control tokens.

@@ -34,8 +34,8 @@ VERBS: Final = _words(
     keep kill know lack land last lay lead learn leave lend let lie limit line link list listen live load lock log
     look lose make manage map mark match matter mean measure meet mend merge migrate mind mirror miss mix model mount
     move name narrow need note notice number obey object observe occupy occur offer omit open order outlive overflow
-    overlap overwrite own pack pad paint parse part pass patch pause pay peek perform permit pick pin ping place plan
-    play plot point poll pop populate post precede prefer prepare present press prevent price print probe proceed
+    overlap overwrite own pack pad paint pair parse part pass patch pause pay peek perform permit pick pin ping place
+    plan play plot point poll pop populate post precede prefer prepare present press prevent price print probe proceed
     produce promise propose protect prove provide prune publish pull push put quote raise rank reach read ready
     rebuild recall receive recognise recompute record redraw reduce refer refuse register reject release rely remain
     remember remind remove rename render repair repeat replace reply report represent request require reserve reset
@@ -60,7 +60,7 @@ ALWAYS: Final = _words(
 RELATIVES: Final = _words(
     """
     that which who whom whose what whatever where wherever when whenever whether why how if unless while because
-    though although until whoever whichever
+    though although until whoever whichever lest
     """
 )
 """A verb is claimed by each of these."""
@@ -74,13 +74,13 @@ PREPOSITIONS: Final = _words(
 COMPARING: Final = _words("as than before after since until")
 """These claim a verb only where a pronoun follows: `as it stands`, not `as text`."""
 PRONOUNS: Final = _words("it they he she one we you nobody somebody everybody nothing")
-PLURALS: Final = _words("they we you people both all others these those that which who few many some most i")
+PLURALS: Final = _words("they we you people both all others these those few many some most i")
 """A verb in its plain form may follow these, as it may any word that ends in s."""
 ARTICLES: Final = _words(
     """
     the its their his her our your my these those any some no all both other such same own two three four five six
     several many few more most fewer first last next former latter new old long short whole only different further
-    known real plain small large big whose which what 's
+    known real plain small large big whose 's
     """
 )
 """A word that ends in s is no verb behind one of these: behind `a` or `this` it can be nothing else."""
@@ -93,6 +93,8 @@ PLAIN: Final = _words(
 """These are hardly ever nouns, so that they are verbs also far behind their plural: `these parts of it say`."""
 AUXILIARIES: Final = _words("to does do did can cannot could may might must shall should will would")
 JOINING: Final = _words("and or nor but not then yet")
+PERSONAL: Final = _words("it they he she we you")
+CLAUSE_BEGINS: Final = JOINING | RELATIVES | PREPOSITIONS | _words(", ( ) so")
 AFTER_NOUN: Final = _words(
     """
     that whose who where and or is are was were has have can may must made with without of as in for from
@@ -102,12 +104,15 @@ AFTER_NOUN: Final = _words(
 """One of these behind the first word shows that it is a plural: `names of tokens`, not `names the token`."""
 EITHER: Final = _words(
     """
-    access answers blocks bounds calls cases changes chats checks clusters costs counts damages ends fields files
-    forms frames grants groups guards guesses hands hosts interrupts keys limits lines links lists loads locks logs
-    marks matches measures models moves names needs notes numbers objects offers orders parts passes patches places
-    points prices processes prompts questions requests rests routes rules runs samples scores sections servers shapes
-    shares shows signals signs sizes slots sources spans starts states steps stops stores streams sums tests texts
-    times tokens tools turns types uses values views watches words works
+    access answers attacks blocks bounds builds calls cases changes chats checks claims clusters copies costs counts
+    crashes damages decodes drops ends escapes exports fields files forks forms frames gains grants groups guards
+    guesses hands hashes hits hosts imports installs interrupts keys kills lacks limits lines links lists loads locks
+    logs marks matches means measures mirrors misses models moves names needs notes numbers objects offers orders
+    packs pairs parts passes patches pauses pings pins places plans plots points posts prices probes processes
+    promises prompts questions quotes ranks records repeats replies reports requests rests rings routes rules runs
+    samples scales scores searches sections servers shapes shares shifts shows signals signs sizes sleeps slices slots
+    sorts sources spans starts states steps stops stores streams sums switches tests texts ties times tokens tools
+    transfers tries turns types uses values views walks watches wins words works
     """
 )
 """These are plurals as often as verbs."""
@@ -127,13 +132,15 @@ THIRD: Final = frozenset(map(_third, VERBS)) | {"quizzes"}
 
 def is_sentence(text: str) -> bool:
     """Returns whether what stands before the first full stop, colon or semicolon has a verb of its own."""
-    words = WORD.findall(END.split(CODE.sub("Name", " ".join(text.split())), maxsplit=1)[0])
+    words = WORD.findall(END.split(CODE.sub("Codeword", " ".join(text.split())), maxsplit=1)[0])
     words = [part.lower() for word in words for part in ((word[:-2], "'s") if word.endswith("'s") else (word,))]
     verbs = [_is_verb(words, at) for at in range(len(words))]
     pending: list[str] = []
     for at, word in enumerate(words):
         if word in ",)":
             pending = [each for each in pending if each not in COMPARING]
+        if verbs[at] and at > 1 and words[at - 1] in PERSONAL and words[at - 2] not in CLAUSE_BEGINS:
+            continue  # `the bytes it wrote`: the relative word is left out
         if verbs[at]:
             if JOINING & {*words[max(0, at - 2) : at]} and (words[at - 1] in JOINING or words[at - 1] in PRONOUNS):
                 continue
@@ -143,7 +150,7 @@ def is_sentence(text: str) -> bool:
         elif word in COMPARING:
             if any(verbs[at + 1 : at + 4]) and "," not in words[at + 1 : at + 4]:
                 pending.append(word)
-        elif word in RELATIVES:
+        elif word in RELATIVES and not (word == "that" and at and words[at - 1] in PREPOSITIONS):
             pending.append(word)
     return False
 
@@ -154,13 +161,23 @@ def _is_verb(words: list[str], at: int) -> bool:
     if word in ALWAYS:
         return True
     if word in THIRD:
+        if word not in EITHER:
+            return before not in ARTICLES
         if not at:
-            return not (word in EITHER and (not following or following in AFTER_NOUN or following in ",("))
-        return before not in ARTICLES | PREPOSITIONS and not (before.isdigit() and word in EITHER)
-    if word in VERBS and not (at == 1 and before in RELATIVES):
-        if before == "name":
-            return True
-        if word in PLAIN and before not in ARTICLES | PREPOSITIONS | AUXILIARIES | {"", "a", "an"}:
-            return True
-        return before in PLURALS or (before.endswith("s") and before not in (THIRD - EITHER) | ARTICLES)
-    return word in {"have", "do"} and before not in AUXILIARIES | {""}
+            return bool(following) and following not in AFTER_NOUN and following not in ",("
+        is_noun = before in ARTICLES | PREPOSITIONS | ALWAYS or before.isdigit() or _is_verb(words, at - 1)
+        return not is_noun
+    if word in {"have", "do"}:
+        return before not in AUXILIARIES | {""}
+    if word not in VERBS or before in ALWAYS | AUXILIARIES or (at == 1 and before in RELATIVES):
+        return False
+    if before == "codeword" or (word in PLAIN and before not in ARTICLES | PREPOSITIONS | {"", "a", "an"}):
+        return True
+    if before in RELATIVES:
+        back = at - 3 if at > 2 and words[at - 2] == "," else at - 2
+        return back >= 0 and _is_plural(words[back])
+    return _is_plural(before)
+
+
+def _is_plural(word: str) -> bool:
+    return word in PLURALS or (word.endswith("s") and word not in (THIRD - EITHER) | ARTICLES)

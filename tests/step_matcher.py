@@ -59,7 +59,7 @@ class Matcher:
         self._code.append(("end",))
 
     def found(self, text: str, counter: Counter, *, anchored: bool, whole: bool = False) -> list[tuple[int, int]]:
-        """Where it matches, as `finditer` goes on; at the beginning alone where `anchored`."""
+        """Finds where it matches, as `finditer` goes on; at the beginning alone where `anchored`."""
         spans: list[tuple[int, int]] = []
         at = 0
         while at <= len(text):

@@ -122,7 +122,7 @@ def test_every_message_shown_is_one_of_the_catalogue(name: str) -> None:
 
 
 def _names(modules: set[str]) -> dict[str, set[str]]:
-    """Each of these modules -> what is bound in it; modules of one name together."""
+    """Maps each of these modules to what is bound in it; modules of one name together."""
     names: dict[str, set[str]] = {}
     for file in _sources():
         nodes = _nodes(file) if file.stem in modules else ()
@@ -173,7 +173,7 @@ def test_no_page_keeps_a_mark_of_its_making() -> None:
 
 
 def _prose(page: Path) -> str:
-    """A page without what is set as code."""
+    """Returns a page without what is set as code."""
     return re.sub(r"^```.*?^```|`[^`\n]*`", "", _text(page), flags=re.MULTILINE | re.DOTALL)
 
 

@@ -9,7 +9,7 @@ from hoshikage._ffi.types import c_int8, c_int32, c_void_p, llama_batch
 
 
 class Batch:
-    """Tokens to decode together, at most `capacity`; reused from decode to decode.
+    """These tokens are decoded together, at most `capacity`; reused from decode to decode.
 
     The arrays are ours rather than llama_batch_init's: b3889 returns a larger struct than later releases, and arrays
     of known length cannot be overrun. Each token belongs to one sequence.

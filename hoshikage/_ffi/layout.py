@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 LARGEST: Final = 1024
-"""Bytes of the buffer that a parameter struct is read into; the largest known has 160."""
+"""A parameter struct is read into a buffer of so many bytes; the largest known has 160."""
 
 
 @dataclass(frozen=True, slots=True)

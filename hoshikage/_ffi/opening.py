@@ -18,7 +18,7 @@ GGML_FILE: Final = re.compile(r"(lib)?ggml(-base)?([._].*)?\.(so|dylib|dll)([.]\
 
 
 class Files:
-    """libllama and the ggml files it stands on. A symbol is looked up in each, libllama first."""
+    """This is libllama with the ggml files that it stands on. A symbol is looked up in each, libllama first."""
 
     def __init__(self, path: Path) -> None:
         """Opens `path`. Raises LibraryUnavailable with the loader's words."""

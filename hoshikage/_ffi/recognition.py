@@ -16,11 +16,11 @@ from hoshikage._ffi.layouts import FIELDS
 
 @dataclass(frozen=True, slots=True)
 class DefaultImage:
-    """A default-params function wrote `data` into a large buffer, and `written` of it."""
+    """This is what a default-params function wrote into a large buffer."""
 
     data: bytes
     written: frozenset[int] | None
-    """Offsets of the bytes it wrote; None where that cannot be seen (AArch64)."""
+    """`written` has the offsets of the bytes that it wrote; None where that cannot be seen (AArch64)."""
 
 
 class Unrecognised(ValueError):

@@ -121,7 +121,7 @@ class TakesSlot(Protocol):
 
 @runtime_checkable
 class TakesForbidden(Protocol):
-    """A writer that is told which tokens `ignore_eos` forbids."""
+    """Such a writer is told which tokens `ignore_eos` forbids."""
 
     def take_forbidden(self, tokens: Sequence[int]) -> None: ...
 
@@ -208,7 +208,7 @@ class _Pump:
         """This is how much of the prompt was computed when its progress was first told, and when that was."""
         self._finished = False
         self.headers: dict[str, str] = dict(writer.headers)
-        """What has become known for the answer's headers."""
+        """`headers` are what has become known for the answer's headers."""
         if prepared.memory.condensed:
             self.headers[CONDENSED_HEADER] = str(prepared.memory.condensed)
         if prepared.memory.recalled:

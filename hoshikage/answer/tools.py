@@ -94,8 +94,8 @@ def _may_think(prompt: ChatPrompt, selection: ToolSelection, chat_format: ChatFo
 
 
 def _calls(selection: ToolSelection, chat_format: ChatFormat, prompt: ChatPrompt) -> HeldCalls | None:
-    """What holds calls to their schemas where the model need not make any, and one of the tools is `strict`, or takes
-    a text of a grammar."""
+    """Makes what holds calls to their schemas where the model need not make any, and one of the tools is `strict`, or
+    takes a text of a grammar."""
     texts = _text_functions(selection)
     strict = [tool.function.name for tool in selection.tools if tool.function.strict]
     if not strict and not texts:

@@ -110,7 +110,7 @@ class Commands:
 
 
 class Formatter(argparse.HelpFormatter):
-    """Help whose lines are wrapped by the columns they take: a Japanese character takes two."""
+    """This writes help whose lines are wrapped by the columns that they take: a Japanese character takes two."""
 
     def __init__(self, *args: Any, language: Language, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -127,7 +127,7 @@ class Formatter(argparse.HelpFormatter):
 
 
 def wrap(words: str, width: int) -> list[str]:
-    """Lines of at most `width` columns, broken at spaces and between wide characters."""
+    """Breaks words into lines of at most `width` columns, at spaces and between wide characters."""
     lines, line, columns = [], "", 0
     for piece in re.findall(r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+|\s+", words):
         size = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in piece)

@@ -127,5 +127,6 @@ def prepare_streams() -> None:
 
 
 def drop_stdout() -> None:
-    """After a reader such as `head` has gone: what is left to flush at exit goes nowhere, without a traceback."""
+    """Drops stdout after a reader such as `head` has gone: what is left to flush at exit goes nowhere, without a
+    traceback."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -107,7 +107,7 @@ def _fields(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _schema(value: str) -> dict[str, Any]:
-    """The schema itself, or the file it stands in. Raises UsageError."""
+    """Returns the schema itself, or that of the file it stands in. Raises UsageError."""
     text = value if value.lstrip().startswith("{") else _read(value).decode("utf-8", "replace")
     try:
         schema = json.loads(text)

@@ -22,7 +22,8 @@ class Column:
     cells: tuple[Text, ...]
     right: bool = False
     minimum: int | None = None
-    """Columns it can do with; None where it is never to be narrower than its widest value."""
+    """The column can do with so few columns of the terminal; None where it is never to be narrower than its widest
+    value."""
     folded: bool = False
     """`folded` tells whether what is too long goes on in the next line, instead of ending in an ellipsis."""
     leaves: int | None = None

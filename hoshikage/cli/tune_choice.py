@@ -258,5 +258,5 @@ def _one(
 
 
 def _percent(gain: float) -> int:
-    """How much less time it takes."""
+    """Returns how much less time it takes, in percent."""
     return round((1 - 1 / gain) * 100)

@@ -18,7 +18,7 @@ the loss of one more node to what ends every request."""
 
 
 def app(args: Mapping[str, str]) -> Any:
-    """The application as `serve run hoshikage.cluster:app NAME=VALUE …` builds it. Raises ValueError.
+    """Makes the application as `serve run hoshikage.cluster:app NAME=VALUE …` builds it. Raises ValueError.
 
     Names in small letters are those of `Plan`; names in capitals are settings of the servers, such as N_CTX.
     """

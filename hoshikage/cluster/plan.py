@@ -22,7 +22,7 @@ class ClusterPlan:
     num_gpus: float = 0.0
     """Ray reserves so much for each server."""
     gateways: int = 1
-    """Processes that take requests; each keeps its own memory of which server has which beginning."""
+    """So many processes take requests; each keeps its own memory of which server has which beginning."""
     up_after_s: float = 5.0
     down_after_s: float = 300.0
     zero_after_s: float = 600.0

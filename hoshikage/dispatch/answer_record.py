@@ -9,7 +9,7 @@ from hoshikage.frozen import Frozen
 
 
 class AnswerRecord(Frozen, frozen=True):
-    """An answer's figures are kept here; times are milliseconds. No text is."""
+    """These are an answer's figures; times are in milliseconds, and there is no text."""
 
     model: str
     finished_at: int
@@ -20,7 +20,7 @@ class AnswerRecord(Frozen, frozen=True):
     completion_tokens: int
     drafted: int
     accepted: int
-    """`guessed` counts the tokens guessed ahead, `accepted` those of them that were right."""
+    """`drafted` counts the tokens guessed ahead, `accepted` those of them that were right."""
     queue_ms: float
     load_ms: float
     total_ms: float

@@ -55,7 +55,7 @@ class Tenant(Mutable, eq=False):
 
     @property
     def holds(self) -> bool:
-        """Whether it has a model, or is about to have one that was let in."""
+        """Tells whether it has a model, or is about to have one that was let in."""
         return self.lifecycle.is_ready or (self.claim > 0 and self.lifecycle.snapshot().state is ModelState.LOADING)
 
     @property

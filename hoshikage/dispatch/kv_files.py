@@ -54,7 +54,7 @@ class StateFiles(Protocol):
         """Makes a new empty file, and returns its path. Raises OSError."""
 
     def publish(self, path: str, key: str) -> None:
-        """The file that `make` made is whole: it is one of `files` from now on, whatever happens. OSError."""
+        """Makes the file that `make` made whole: it is one of `files` from now on, whatever happens. Raises OSError."""
 
     def touch(self, path: str) -> None:
         """Marks the file as being as new as one that is published now."""

@@ -1,5 +1,5 @@
-"""What is put away of conversations when a runner ends, and given to the next one (KV_STORE). Event loop; its blocking
-parts run in threads, one at a time.
+"""Keeps what is put away of conversations when a runner ends, and gives it to the next one (KV_STORE). Event loop; its
+blocking parts run in threads, one at a time.
 
 The runner writes and reads the files; here is decided which there are: those of the same key, bounded in size and age,
 none that another one goes on from.

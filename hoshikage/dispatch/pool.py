@@ -1,4 +1,4 @@
-"""Runners that take models of one kind, and the queue before them. Event loop only.
+"""Holds runners that take models of one kind, and the queue before them. Event loop only.
 
 The server has up to four: for models that write (MAX_MODELS lanes), for a small one that embeds, for a small one that
 ranks, and for vocabularies alone.

@@ -88,7 +88,7 @@ class PrivateFolder:
         return [name for name in os.listdir(self.fd) if ENTRY.fullmatch(name)]  # noqa: PTH208 - by descriptor
 
     def use(self, name: str, sizes: Mapping[str, int]) -> FolderEntry | None:
-        """The copy of that name, kept from removal while it is open; None unless it is exactly these files."""
+        """Opens the copy of that name, kept from removal while it is open; None unless it is exactly these files."""
         entry = self._open(name)
         if entry is None:
             return None
@@ -102,7 +102,7 @@ class PrivateFolder:
         return None
 
     def make_part(self) -> FolderEntry:
-        """A new empty entry, kept from removal while it is open."""
+        """Makes a new empty entry, kept from removal while it is open."""
         name = PART + secrets.token_hex(16)
         os.mkdir(name, 0o700, dir_fd=self.fd)
         entry = self._open(name)
@@ -123,7 +123,7 @@ class PrivateFolder:
         return 0 if entry is None else self.abandon(entry)
 
     def take(self, name: str) -> FolderEntry | None:
-        """An entry that no process holds, for this one alone while it is open: nobody uses it any more."""
+        """Takes an entry that no process holds, for this one alone while it is open: nobody uses it any more."""
         entry = self._open(name)
         if entry is None or _locked(entry.fd, fcntl.LOCK_EX):
             return entry

@@ -94,7 +94,7 @@ class Lane:
         self.pinned_by = ""
         """The model stays here by the registration of this name; empty where it makes way."""
         self.used = 0
-        """When it was last given or left, as a count."""
+        """`used` is when it was last given or left, as a count."""
         self.running: set[Ticket] = set()
 
     @property

@@ -113,7 +113,7 @@ class RamDisk:
         self._entry: FolderEntry | None = None
         self._held: HeldCopy | None = None
         self._leaving: list[FolderEntry] = []
-        """Copies that nobody uses any more, held against everybody until they are removed."""
+        """These copies are used by nobody any more, and held against everybody until they are removed."""
 
     @property
     def held(self) -> HeldCopy | None:

@@ -24,7 +24,7 @@ ACCOUNT: Final[ContextVar[str]] = ContextVar("account", default="")
 MAX_TRIES: Final = 5
 """Tries of a request whose runners were ended by others."""
 MAX_LOADS: Final = 2
-"""Tries of one whose model crashes while it is loaded."""
+"""One whose model crashes while it is loaded is tried so often."""
 
 RunNote = (
     wire.Started

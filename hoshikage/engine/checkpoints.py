@@ -1,4 +1,5 @@
-"""Copies of what a memory that cannot be cut held at some places of its texts, to go on from there. Engine thread.
+"""Keeps copies of what a memory that cannot be cut held at some places of its texts, to go on from there. Engine
+thread.
 
 A recurrent layer keeps its last state, a window what it has not left. A copy is made in front of the newest message,
 behind it, and every so many tokens: at the first two the next prompt of a conversation parts from this one at the

@@ -46,7 +46,7 @@ class KvSequence:
         """Grows with every use: the least is the one unused for longest."""
         self.prefix: SharedPrefix | None = None
         self.written = False
-        """Whether memory may hold tokens of it that `n_past` does not tell of."""
+        """`written` tells whether memory may hold tokens of it that `n_past` does not tell of."""
         self.border: int | None = None
         """Only so many of its first tokens are to be computed for now."""
         self.checked = 0

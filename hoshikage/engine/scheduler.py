@@ -49,8 +49,8 @@ class Scheduler:
         pool: SequencePool | None = None,
         showing: Showing | None = None,
     ) -> None:
-        """What `open_session` raises ends that job alone. `cost` learns from what is decoded, where that is given;
-        `showing` computes pictures and sounds."""
+        """Whatever `open_session` raises, it ends that job alone. `cost` learns from what is decoded, where that is
+        given; `showing` computes pictures and sounds."""
         self._context = context
         self._open_session = open_session
         self._cancels = cancels

@@ -249,8 +249,8 @@ class SequencePool:
         spans: Spans | None,
         others: Sequence[KvSequence],
     ) -> KvSequence | None:
-        """A free sequence that now has a beginning of `tokens` that one of these `others` and of this scope had; None
-        where none has."""
+        """Finds a free sequence that now has a beginning of `tokens` that one of these `others` and of this scope had;
+        None where none has."""
         empty = next((sequence for sequence in free if not sequence.n_past), None)
         stored = None if self._checkpoints is None else self._checkpoints.alike(tokens, scope, len(tokens) - 1)
         for pool in (others, free):
@@ -357,7 +357,7 @@ def _least(free: Iterable[KvSequence]) -> KvSequence:
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int], maximum: int) -> int:
-    """How many first tokens are the same in both, at most `maximum`."""
+    """Returns how many first tokens are the same in both, at most `maximum`."""
     minimum, maximum = 0, min(maximum, len(one), len(other))
     while minimum < maximum:  # comparing slices is quicker than a loop over the tokens
         middle = (minimum + maximum + 1) // 2

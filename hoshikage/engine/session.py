@@ -68,7 +68,7 @@ class Session:
         self._told = self._n_prompt
         """So many of the tokens have been told, where they are."""
         self._chosen: list[int] = []
-        """Tokens that `tell` has not seen yet, but for one that ends the answer."""
+        """These tokens are not seen by `tell` yet, but for one that ends the answer."""
         self._rows: list[Logits | Scored] = []
         """Each of them was chosen by one of these, where log probabilities are asked for."""
         self._reason: wire.FinishReason | None = None
@@ -132,7 +132,7 @@ class Session:
         return True
 
     def propose(self, room: int) -> Sequence[int]:
-        """What may come next, for at most `room` more tokens in the batch."""
+        """Returns what may come next, for at most `room` more tokens in the batch."""
         maximum = min(MAX_PROPOSED, room, self._prompt.limit - self._generated - 1)
         return self.proposer.propose(self.tokens, maximum) if maximum > 0 and self.proposer is not None else ()
 

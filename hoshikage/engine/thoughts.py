@@ -37,7 +37,8 @@ class Thoughts:
         self.is_over = False
         """`is_over` tells whether no thoughts will come any more."""
         self.behind = b""
-        """What has come behind their mark, or in their place, with the token that showed that they are over."""
+        """`behind` is what has come behind their mark, or in their place, with the token that showed that they are
+        over."""
         self._forced: deque[int] = deque()
 
     def next_forced(self) -> int | None:

@@ -49,7 +49,7 @@ class Cursor:
         return int(U64.unpack(self.take(8))[0])
 
     def count(self, key: str, maximum: int) -> int:
-        """A 64-bit number of at most `maximum`; else refused with that key."""
+        """Reads a 64-bit number of at most `maximum`; else refused with that key."""
         at = self.at
         count = self.u64()
         if count > maximum:

@@ -10,7 +10,7 @@ Scalar = int | float | bool | str
 
 
 class Split(Frozen, frozen=True):
-    """One of the files of a model that was split."""
+    """This is one of the files of a model that was split."""
 
     number: int
     """`number` is the file's place among the parts, the first of which is 0."""

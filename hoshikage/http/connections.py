@@ -348,7 +348,7 @@ class Site(web.BaseSite):
 
 
 def limit(settings: Settings, files: int | None) -> int:
-    """How many connections may be open where so many `files` may be (None: any number)."""
+    """Returns how many connections may be open where so many `files` may be (None: any number)."""
     wanted = BESIDE_QUEUE + settings.queue_size
     return wanted if files is None else max(MIN_CONNECTIONS, min(wanted, files - RESERVED_FILES))
 

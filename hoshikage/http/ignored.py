@@ -85,7 +85,7 @@ def lacks_content() -> bool:
 async def read_body(
     request: web.Request, parse: Callable[[Any], T], without_effect: Mapping[str, str] = {}, *, media: bool = False
 ) -> T:
-    """The body as `parse` makes it of the request's JSON. Raises what `read_json` and `parse` raise.
+    """Returns the body as `parse` makes it of the request's JSON. Raises what `read_json` and `parse` raise.
 
     `without_effect` maps the fields that are accepted and change nothing to the reason. `media`: there may be
     pictures and sounds in it.

@@ -143,6 +143,6 @@ def url(address: Any, *, secure: bool = False) -> str:
 
 
 def _host(opened: socket.socket) -> str:
-    """The address it listens on; empty, which is nobody's, for what is not TCP."""
+    """Returns the address that it listens on; empty, which is nobody's, for what is not TCP."""
     name = opened.getsockname()
     return str(name[0]) if isinstance(name, tuple) else ""

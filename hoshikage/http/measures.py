@@ -21,7 +21,8 @@ class Measures:
 
     def __init__(self) -> None:
         self.used = time.monotonic()
-        """When the server was last of use to anybody: it began, or a request came or went that is not quiet."""
+        """`used` is when the server was last of use to anybody: it began, or a request came or went that is not
+        quiet."""
         self.began = int(time.time())
         """The counts began at this time, in seconds since 1970; a server that sleeps goes on counting."""
         self.requests: Counter[tuple[str, str, int]] = Counter()

@@ -48,7 +48,7 @@ def _alone() -> None:
 
 
 def _unread() -> ModuleType | None:
-    """The package before its file has run."""
+    """Returns the package before its file has run."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.loader is None or spec.origin is None:
         return None

@@ -11,11 +11,12 @@ from msgspec import Struct, inspect
 ECHOED: Final = "ECHOED"
 """A struct's class variable of this name names the fields which every client sends and nobody need hear of."""
 Inner = tuple[type[Struct] | None, type[Struct] | None]
-"""These are the struct that a field may be, and the struct that the items of a list in its place are."""
+"""These are the struct that a field may be, and the one that the items of a list in its place are."""
 
 
 def unknown_fields(tree: Any, kind: type[Any], *, maximum: int) -> list[str]:
-    """The places of up to `maximum` fields that `kind` has no row for, indices left out: `messages[].brand_new`.
+    """Returns the places of up to `maximum` fields that `kind` has no row for, indices left out:
+    `messages[].brand_new`.
 
     Not those in a struct's ECHOED: what comes back from an answer, or marks something for another's cache, is no wish.
     """

@@ -135,7 +135,7 @@ class HuggingFace:
         ]
 
     def _snapshot(self) -> Path | None:
-        """The state of the repository that the revision was last seen as, else the one that came last."""
+        """Returns the state of the repository that the revision was last seen as, else the one that came last."""
         folder = self._cache / f"models--{self.where.replace('/', '--')}"
         with suppress(OSError):
             named = folder / "snapshots" / (folder / "refs" / self._revision).read_text("utf-8").strip()

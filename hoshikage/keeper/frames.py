@@ -59,7 +59,7 @@ class Choose(KeeperFrame, frozen=True, tag="choose"):
     divisor: int
     least: int
     most: int
-    """There is one cluster for `each` sentences, at least `least` and at most `most`."""
+    """There is one cluster for `divisor` sentences, but there are at least `least` and at most `most`."""
 
 
 class Encode(KeeperFrame, frozen=True, tag="encode"):
@@ -149,7 +149,7 @@ class MemoryEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Entries(KeeperFrame, frozen=True, tag="entries"):
-    """Records; `total` is how many there are without a limit."""
+    """These are records; `total` is how many there are without a limit."""
 
     entries: tuple[MemoryEntry, ...]
     total: int

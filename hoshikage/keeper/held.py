@@ -24,7 +24,7 @@ class Holding:
         self._collection = collection
         self._vectors = VectorIndex()
         self._later: list[tuple[Sequence[str], Sequence[Vector], Sequence[Data]]] = []
-        """What was kept while the collection was read; it is newer."""
+        """These records were kept while the collection was read, and are newer."""
         self._stops = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._read, name="vectors", daemon=True)

@@ -37,7 +37,7 @@ ANSWER: Final = 24
 MIN_ANSWER: Final = 4
 """An answer has this many tokens at least, where more would take too long."""
 TOGETHER: Final = 8
-"""Decodes of several texts in a round."""
+"""A round has so many decodes of several texts."""
 PROMPT_SHARE: Final = 0.01
 """One prompt may take this part of the time for measuring."""
 MAX_ROUNDS: Final = 9
@@ -111,7 +111,7 @@ def measure(library: Library, plan: TunePlan, clock: Callable[[], float] = time.
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """What time it is, and when a setting has had enough of it."""
+    """This tells what time it is, and when a setting has had enough of it."""
 
     now: Callable[[], float]
     until: float

@@ -46,7 +46,7 @@ class ChildOutcome(NamedTuple):
 
 
 def command(module: str, seconds: float) -> list[str]:
-    """The command line that runs `module.main()` with this process's import path.
+    """Makes the command line that runs `module.main()` with this process's import path.
 
     The child ends with this process, and by itself soon after `seconds`.
     `python -m` would put the working directory, where anybody may have left a `json.py`, in front of that path.

@@ -37,14 +37,14 @@ class BinaryImage(Frozen, frozen=True):
     machines: tuple[str, ...]
     """`machines` are `x86-64`, `arm64`, `x86`, `arm`, …, or a number; several for a universal Mach-O."""
     name: str | None = None
-    """SONAME, or the name that a .dylib says it has."""
+    """`name` is the SONAME, or the name that a .dylib says that it has."""
     needed: tuple[str, ...] = ()
-    """Without the libraries in `needed` it cannot be loaded."""
+    """It cannot be loaded without the libraries in `needed`."""
     search: tuple[str, ...] = ()
     """It looks for them in the folders of `search` first: RUNPATH, else RPATH; `$ORIGIN` and `@loader_path` as they
     stand."""
     versions_needed: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Library -> symbol versions it must have, such as `GLIBC_2.34`."""
+    """Maps a library to the symbol versions that it must have, such as `GLIBC_2.34`."""
     versions_defined: tuple[str, ...] = ()
 
 
@@ -57,7 +57,7 @@ class Symbols(Frozen, frozen=True):
 
 
 class Source:
-    """Reads of a file that cannot leave it. Every fault is Damaged or an OSError. A context manager."""
+    """This reads a file, and cannot leave it. Every fault is Damaged or an OSError. A context manager."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""A stranger's archive as a stream that is weighed while it is read, headers and all. Any thread; blocking.
+"""Reads a stranger's archive as a stream that is weighed while it is read, headers and all. Any thread; blocking.
 
 What a member claims is known only when its header has been read, and a header can be as large as it likes: long names
 and extended headers are read whole into memory by whoever reads the format. So the stream itself has the bounds.

@@ -36,7 +36,7 @@ class Adapters:
         self._model = model
         self._loaded: dict[str, int] = {}
         self._files: dict[str, str] = {}
-        """What each of them was read from."""
+        """Maps each of them to what it was read from."""
         self._invocations: dict[str, tuple[int, ...]] = {}
         """An aLoRA is active from these tokens on."""
         self.usual = AdapterSet(params.lora, params.control_vectors)

@@ -21,7 +21,7 @@ MAX_PATTERN_DEPTH: Final = 64
 MAX_PATTERN_SIZE: Final = 200_000
 """One regular expression comes to at most so much, counted as for MAX_EXPANDED."""
 MAX_MERGED: Final = 10_000
-"""Schemas that `allOf` and `$ref` come to in one place, and alternatives that they multiply to."""
+"""`allOf` and `$ref` come to so many schemas in one place at most, and multiply to no more alternatives."""
 MAX_ITEMS: Final = 100_000
 COUNTS: Final = ("minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains")
 

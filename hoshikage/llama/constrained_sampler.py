@@ -47,7 +47,7 @@ class Hold(Protocol):
         """Goes on behind a token that may come, or behind the one that comes in its place, which is returned."""
 
     def forced(self, maximum: int) -> list[int]:
-        """Go on behind the tokens that are left no choice of, at most `maximum`, and tell them."""
+        """Goes on behind the tokens that are left no choice of, at most `maximum`, and returns them."""
 
 
 class ConstrainedSampler:
@@ -137,7 +137,8 @@ class ConstrainedSampler:
         return self._sampler.choose(left, logits[left])
 
     def forced(self, maximum: int) -> list[int]:
-        """The tokens that come next whatever the logits are, at most `maximum` of them; they count as accepted."""
+        """Returns the tokens that come next whatever the logits are, at most `maximum` of them; they count as
+        accepted."""
         if self._matcher is None:
             return []
         if not self._ahead and (due := self._matcher.due()) is not None:

@@ -96,7 +96,7 @@ class _Parser:
         self._uses: Counter[str] = Counter()
         self._size = 0
         self._first: frozenset[str] = frozenset()
-        """What was read last begins with these rules, as in Rule.first."""
+        """These rules begin what was read last, as in Rule.first."""
         self._needed: frozenset[str] = frozenset()
         """What was read last has these rules, as in Rule.needed."""
         self._hidden: dict[str, Rule] = {}

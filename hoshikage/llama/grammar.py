@@ -237,7 +237,7 @@ class Matcher:
         return token
 
     def forced(self, maximum: int) -> list[int]:
-        """Go on behind the tokens that the grammar leaves no choice of, at most `maximum`, and tell them."""
+        """Goes on behind the tokens that the grammar leaves no choice of, at most `maximum`, and returns them."""
         tokens = self._inner.compute_ff_tokens()[:maximum]
         if tokens:
             self._inner.consume_tokens(tokens)
@@ -251,7 +251,7 @@ class Matcher:
         return self._inner.validate_tokens(tokens) == len(tokens)
 
     def accept_text(self, text: bytes) -> None:
-        """Go on behind a text that `takes_text` takes: the end of a token that began before the grammar did."""
+        """Goes on behind a text that `takes_text` takes: the end of a token that began before the grammar did."""
         if text:
             self._inner.consume_tokens(self.tokens_of(text))
 

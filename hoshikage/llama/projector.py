@@ -37,7 +37,7 @@ class Piece:
 
 
 class Shown(Owner):
-    """What one medium has become. It keeps its projector alive."""
+    """This is what one medium has become. It keeps its projector alive."""
 
     def __init__(self, projector: Projector, pointer: int, mtmd: Mtmd) -> None:
         api = mtmd.api

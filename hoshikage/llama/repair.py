@@ -207,7 +207,7 @@ def _joined(first: Message, second: Message) -> Message | None:
 
 
 def _with_text_arguments(message: Message) -> Message:
-    """The arguments of a message's calls as JSON text, where they are objects."""
+    """Writes the arguments of a message's calls as JSON text, where they are objects."""
     calls = message.extra.get("tool_calls")
     if not isinstance(calls, list):
         return message

@@ -106,7 +106,7 @@ class Summaries:
         return made
 
     async def _sentences(self, spoken: Sequence[Message], model: str) -> list[Sentence]:
-        """Every sentence, once it is known to the keeper; what was said twice counts where it was said last."""
+        """Returns every sentence, once it is known to the keeper; what was said twice counts where it was said last."""
         texts = tuple(turn.content or "" for turn in spoken)
         clusters = self._settings.summary_choice == "clusters"
         split = await self._keeper.ask(lambda n: frames.SplitTexts(n, texts, model, clusters), frames.Sentences)

@@ -63,7 +63,7 @@ class Deadline:
                 pass
 
     def more_s(self) -> float:
-        """How long it may still go on, now that it is due. The alarm's thread."""
+        """Returns how many seconds it may still go on, now that it is due. The alarm's thread."""
         if not hasattr(time, "pthread_getcpuclockid"):
             return 0.0
         computed = time.clock_gettime(time.pthread_getcpuclockid(self._thread)) - self._computed

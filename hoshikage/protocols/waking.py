@@ -48,7 +48,7 @@ class Woken(Frozen, frozen=True):
 
     @property
     def slept(self) -> bool:
-        """Whether it was a server before, which has told that it is ready."""
+        """Tells whether it was a server before, which has told that it is ready."""
         return self.kept is not None
 
     @property

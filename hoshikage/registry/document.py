@@ -112,7 +112,7 @@ class RegistryDocument(Generic[E]):
 
     @property
     def last_good(self) -> Path:
-        """The copy of what was last written."""
+        """Gives the copy of what was last written."""
         return self.file.with_name(f"{self.file.name}.last-good")
 
     def _current(self) -> _Snapshot[E]:

@@ -27,7 +27,7 @@ MAX_ENTRIES: Final = 50_000
 MAX_MODELS: Final = 1_000
 MAX_NAME: Final = 128
 RACY_NS: Final = 2_000_000_000
-"""A folder that changed so shortly before it was read may change again without another time to show for it."""
+"""Where a folder was read so shortly after it changed, it may change again without another time to show for it."""
 
 
 class FolderModels(Frozen, frozen=True):

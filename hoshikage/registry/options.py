@@ -88,7 +88,7 @@ class OwnOptions(Frozen, frozen=True):
 
     @property
     def thinking(self) -> bool | None:
-        """What the chat template is told as `enable_thinking`, which Qwen3's and others read."""
+        """Gives what the chat template is told as `enable_thinking`, which Qwen3's and others read."""
         value = self.values.get("thinking")
         return value if isinstance(value, bool) else None
 

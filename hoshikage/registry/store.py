@@ -106,7 +106,7 @@ class Registry:
 
     @property
     def last_good(self) -> Path:
-        """The copy of model_map.json as it was last written."""
+        """Gives the copy of model_map.json as it was last written."""
         return self._models.last_good
 
     @property

@@ -6,7 +6,7 @@ import sys
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Command line that runs `module.main(arguments)` in a fresh interpreter with this one's import path.
+    """Makes the command line that runs `module.main(arguments)` in a fresh interpreter with this one's import path.
 
     `python -m` would put the working directory, where anybody may have left a `numpy.py`, in front of the path,
     and `-I` would lose a package installed for one user; the parent's own path has neither fault.

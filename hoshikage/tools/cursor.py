@@ -66,12 +66,12 @@ class TextCursor:
 
     @property
     def rest(self) -> str:
-        """What has come and was not read."""
+        """Gives what has come and was not read."""
         return self._text[self._at :]
 
     @property
     def since(self) -> str:
-        """What was read since `begin`."""
+        """Gives what was read since `begin`."""
         return self._text[: self._at]
 
     @property

@@ -27,7 +27,8 @@ class CallStart(Frozen, frozen=True):
 
 
 class CallArguments(Frozen, frozen=True):
-    """A piece of the arguments' text, which is JSON but where the call was cut off or is broken. Never empty."""
+    """This is a piece of the arguments' text, which is JSON but where the call was cut off or is broken. Never
+    empty."""
 
     index: int
     piece: str

@@ -171,7 +171,7 @@ def json_arguments(cursor: TextCursor, calls: Calls) -> Steps[None]:
 
 
 def as_object(text: str) -> str:
-    """The JSON text of the object that `text`, itself JSON, stands for. Raises NotACall."""
+    """Returns the JSON text of the object that `text`, itself JSON, stands for. Raises NotACall."""
     if text == "null":
         return "{}"
     if text.startswith('"'):

@@ -118,7 +118,7 @@ class TextForm:
     before: str = ""
     behind: str = ""
     without: tuple[str, ...] = ()
-    """Texts that must not be in it, lest a reader ends there."""
+    """These texts must not be in it, lest a reader ends there."""
     not_first: str = ""
     not_last: str = ""
 

@@ -36,7 +36,7 @@ class Strays:
         return self._calls.told
 
     def feed(self, text: str) -> list[Delta]:
-        """What has become certain."""
+        """Returns what has become certain."""
         self._cursor.add(text)
         return self._advance()
 

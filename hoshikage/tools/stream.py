@@ -38,7 +38,7 @@ class AnswerParser:
         self._running = True
 
     def feed(self, text: str) -> list[Delta]:
-        """What has become certain. Never raises for what the text says."""
+        """Returns what has become certain. Never raises for what the text says."""
         deltas: list[Delta] = []
         for at in range(0, len(text), SLICE):
             self._cursor.add(text[at : at + SLICE])

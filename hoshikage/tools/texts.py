@@ -196,7 +196,7 @@ def type_of(value: Any) -> str:
 
 
 def text_of(keywords: Mapping[str, Any], place: str, *, strict: bool) -> Text:
-    """What a text must be, of one that `flat` has found."""
+    """Makes what a text must be, of one that `flat` has found."""
     if "const" in keywords:
         return {"is": str(keywords["const"])}
     parts: list[Text] = []

@@ -144,7 +144,7 @@ class Running:
 
 @pytest.fixture
 def server(work: Path, model: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    """The real application on a free port, which PORT names, with the models `first` and `second`."""
+    """Runs the real application on a free port, which PORT names, with the models `first` and `second`."""
     for label in ("first", "second"):
         registry.add(label, model)
     with running_server(work, registry) as running:

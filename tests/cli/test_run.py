@@ -155,7 +155,7 @@ class TestWrongUse:
 
 @pytest.fixture
 def no_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard input that has come to its end."""
+    """Makes a standard input that has come to its end."""
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
 

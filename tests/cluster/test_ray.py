@@ -31,7 +31,7 @@ PATIENCE_S: Final = 120
 
 @dataclass
 class Nodes:
-    """The cluster, and where it takes requests."""
+    """This is the cluster, and where it takes requests."""
 
     cluster: Any
     url: str

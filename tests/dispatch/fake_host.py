@@ -97,7 +97,7 @@ class FakeHouse:
         return host
 
     async def host(self, number: int) -> FakeHost:
-        """The host of that number, once it is made."""
+        """Returns the host of that number, once it is made."""
         while len(self.hosts) <= number:
             self._made.clear()
             await self._made.wait()

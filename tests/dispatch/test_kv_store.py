@@ -1,4 +1,4 @@
-"""What is put away: made last as a whole, bounded, found again, and given to nobody else."""
+"""Tests what is put away: made last as a whole, bounded, found again, and given to nobody else."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Patient:
         )
 
     def unload(self) -> None:
-        """As `hoshikage unload` asks for it."""
+        """Unloads as `hoshikage unload` asks for it."""
         token = (self.home / ".config" / "hoshikage" / "admin.token").read_text(encoding="ascii").strip()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.server.url}/admin/unload", b"{}", headers)

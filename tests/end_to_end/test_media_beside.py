@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.native, pytest.mark.process]
 
 
 def tokens(server: LiveServer, content: object) -> int:
-    """What a message takes of the prompt, with a picture that is read."""
+    """Returns what a message takes of the prompt, with a picture that is read."""
     asked = {"model": "seeing", "messages": [{"role": "user", "content": content}], "max_tokens": 1}
     told = httpx.post(f"{server.url}/v1/chat/completions", json=asked, timeout=120)
     assert told.status_code == 200, told.text

@@ -72,7 +72,7 @@ def main() -> dict[str, Any]:
 
 
 def bare(library: Path, file: str, alora: Scaled, given: tuple[Scaled, ...]) -> dict[str, str]:
-    """A loop over decodes, in which the adapter is set where its invocation begins."""
+    """Runs a loop over decodes, in which the adapter is set where its invocation begins."""
     params = LoadParams(file, n_ctx=256, n_threads=1)
     model = Model.load(load(library, lambda _level, _line: None), params, lambda _progress: True)
     adapters = Adapters(model, params)

@@ -252,7 +252,7 @@ def oddities(engine: Listener, asked: list[Conversation], kind: str) -> dict[str
 
 
 def misfit(library: Path, folder: Path, model: Path) -> dict[str, Any]:
-    """A projector for a model of another width, and one that is cut off."""
+    """Tries a projector for a model of another width, and one that is cut off."""
     narrow, cut = write_llava(folder / "mmproj-narrow.gguf", n_embd=48), folder / "mmproj-cut.gguf"
     cut.write_bytes(narrow.read_bytes()[:5000])
     return {name: refused(library, model, file) for name, file in {"narrow": narrow, "cut": cut, "text": model}.items()}

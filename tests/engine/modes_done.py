@@ -104,7 +104,8 @@ def asked(question: str, maximum: int, **more: Any) -> GenerationRequest:
 
 
 def plan(seed: int) -> list[tuple[str, int, bool, int]]:
-    """Questions in the order they come: most tokens, whether given up at once, events to take before the next."""
+    """Lists questions in the order in which they come: most tokens, whether given up at once, events to take before the
+    next."""
     rng = random.Random(seed)
     return [(rng.choice(QUESTIONS), rng.randrange(8, 60), number % 5 == 4, rng.randrange(12)) for number in range(16)]
 

@@ -20,7 +20,8 @@ LEAVER, NEIGHBOUR = 1, 2
 TEXTS = {LEAVER: [40 + i % 50 for i in range(30)], NEIGHBOUR: [60 + (i * 7) % 100 for i in range(120)]}
 MOST = {LEAVER: 100, NEIGHBOUR: 16}
 MOMENTS = 5
-"""Decodes of the neighbour's in which the other leaves; with small batches its prompt alone takes two."""
+"""So many decodes of the neighbour's are tried for the other to leave in; with small batches its prompt alone takes
+two."""
 MODES: dict[str, dict[str, Any]] = {
     "whole prompts": {"n_batch": 512},
     "parts of prompts": {"n_batch": 64},

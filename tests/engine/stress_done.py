@@ -60,7 +60,7 @@ LONE: Final = {"n_ctx": 768, "n_batch": 512}
 
 
 def cells(releases: Iterable[str]) -> list[tuple[str, str]]:
-    """Yields each release with each kind of model that it knows."""
+    """Lists each release with each kind of model that it knows."""
     return [(name, kind) for name in releases for kind in NOISE if kind != "lfm2" or name not in BEFORE_LFM2]
 
 

@@ -10,11 +10,11 @@ import pytest
 from hoshikage.engine.costs import CHUNK_S, LAST_LOOK, MIN_CHUNK, PROBE, SURE, WARM_UP, WINDOW, BatchCost
 
 DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
-"""As measured on a CPU whose library is slow with few tokens."""
+"""These were measured on a CPU whose library is slow with few tokens."""
 EVEN: Final = {1: 1.0, 2: 1.94, 4: 2.39, 8: 3.3, 16: 5.1}
 """Another machine has these costs, as measured."""
 CARD: Final = {1: 2.9, 2: 3.9, 4: 4.7, 8: 6.7, 16: 8.1}
-"""As measured on a graphics card, in milliseconds, once it is warm."""
+"""These were measured on a graphics card, in milliseconds, once it is warm."""
 COLD: Final = 3.0
 """The card's first decodes of another width take so many times as long."""
 
@@ -117,7 +117,8 @@ def test_prompts_are_put_in_by_what_a_decode_may_take() -> None:
 
 
 def crowded_rate(costs: dict[int, float], texts: int, decodes: int, *, fixed: int = 0) -> float:
-    """As `rate`, where others get the processor after each slice of two decodes of one: who is longer waits longer."""
+    """Measures the same as `rate` does, where others get the processor after each slice of two decodes of one: who is
+    longer waits longer."""
     made, spent, tokens, left = BatchCost(512), 0.0, 0, 2.0
     for _ in range(decodes):
         size = fixed or made.group(texts)

@@ -14,7 +14,7 @@ from hoshikage.engine.costs import WARM_UP, BatchCost
 from hoshikage.engine.prompt_lookup import LONGEST, SHORTEST, Credit, PromptLookup, agreement
 
 DEAR: Final = {1: 1.0, 2: 2.7, 4: 3.6, 8: 4.3, 16: 5.2}
-"""As measured on a CPU whose library is slow with few tokens."""
+"""These were measured on a CPU whose library is slow with few tokens."""
 CHEAP: Final = {1: 1.0, 2: 1.05, 4: 1.1, 8: 1.3, 16: 1.6}
 """Decodes cost this where memory is the limit."""
 

@@ -20,7 +20,7 @@ DEFAULTS = (0, 1, -1)
 @dataclass(frozen=True, slots=True)
 class Drift:
     layout: Layout
-    """What the field was put into."""
+    """`layout` is what the field was put into."""
     place: int
     """`place` is the index of the field that it stands in front of; the number of fields for the end."""
     size: int

@@ -159,7 +159,7 @@ def _headers(headers: Mapping[str, str]) -> list[str]:
 
 
 async def _silent(settings: Settings, scratch: Path) -> str:
-    """Streams that are silent until a comment has come, and then end well or badly."""
+    """Opens streams that are silent until a comment has come, and then end well or badly."""
     told = []
     async with serving(settings, timeouts=StreamTimeouts(commit_after=0, comment_every=600), stored=False) as house:
         for path in STREAMED:

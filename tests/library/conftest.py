@@ -23,7 +23,7 @@ def tries() -> Callable[[str], tuple[str, ...]]:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often a check program has run."""
+    """Counts how often a check program has run."""
     log = tmp_path / "stand_in.log"
     log.touch()
     monkeypatch.setenv("STAND_IN_LOG", str(log))

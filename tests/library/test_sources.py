@@ -324,7 +324,7 @@ def test_versions_and_packages_that_do_not_exist(tmp_path: Path) -> None:
 
 
 def fake_client(folder: Path, script: str) -> str:
-    """An npm client that runs `script` with its arguments in sys.argv."""
+    """Writes an npm client that runs `script` with its arguments in sys.argv."""
     file = folder / "npm"
     file.write_text(f"#!{sys.executable} -SE\nimport json, sys\n{script}\n")
     file.chmod(0o755)

@@ -26,7 +26,7 @@ from tests.killed import die_at
 
 MOMENTS: Final = 20
 EACH: Final = 30
-"""Records that are kept at once."""
+"""So many records are kept at once."""
 MAX_STEPS: Final = 500
 FORGOTTEN: Final = f"{0:032x}"
 

@@ -1,5 +1,5 @@
-"""Decodes that return before they are done, as on a graphics card: what is learned is how long they take in all, and
-what is told while the next one is computed is what would be told at once."""
+"""Tests decodes that return before they are done, as on a graphics card: what is learned is how long they take in all,
+and what is told while the next one is computed is what would be told at once."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_card_does_not_wait_for_python(over: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["greedy", "top_k,top_p,temperature"])
 def test_the_device_chooses_where_that_saves_time(over: dict[str, Any], kind: str) -> None:
-    """Where logits take long to come it is to choose from then on, where choosing takes long it is not."""
+    """It is to choose from then on where logits take long to come, and not where choosing takes long."""
     saved_ms, is_to_choose = over["logits are slow"]["known"][kind]
     assert (saved_ms, is_to_choose) == (pytest.approx(SLOW_MS, rel=0.5), True)
     assert over["choosing is slow"]["known"][kind] == [0.0, False]

@@ -69,7 +69,7 @@ def sdk(port: int) -> openai.AsyncOpenAI:
 
 
 async def first_text(client: openai.AsyncOpenAI) -> openai.AsyncStream[openai.types.chat.ChatCompletionChunk]:
-    """A stream of which the first text has come, so that its request is certainly running."""
+    """Opens a stream of which the first text has come, so that its request is certainly running."""
     stream = await client.chat.completions.create(
         model="tiny", messages=[{"role": "user", "content": "x"}], stream=True
     )

@@ -1,4 +1,4 @@
-"""What everyday clients send for "none", "off" and "no bound", and other spellings whose meaning is clear."""
+"""Tests what everyday clients send for "none", "off" and "no bound", and other spellings whose meaning is clear."""
 
 from __future__ import annotations
 

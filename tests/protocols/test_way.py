@@ -12,10 +12,10 @@ from typing import Final
 from tests.protocols.conftest import House
 
 CALLS: Final = 330
-"""Most calls of a warm chat's stream of two pieces, of Python's functions in this package and in what it makes values
-and asks types with, without the dispatcher's. Python 3.11: 292."""
+"""A warm chat's stream of two pieces makes so many calls at most, of Python's functions in this package and in what it
+makes values and asks types with, without the dispatcher's. Python 3.11: 292."""
 SLOW: Final = ("dataclasses.py", "typing.py", "inspect.py")
-"""What these do for one request they have done for the one before."""
+"""These have done for the request before what they do for one."""
 PACKAGE: Final = str(Path(__file__).resolve().parents[2] / "hoshikage")
 BODY: Final = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "stream": True})
 

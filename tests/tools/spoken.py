@@ -284,4 +284,5 @@ WRITERS: Final[dict[str, Callable[[Sequence[Call]], str]]] = {
     "mistral": lambda calls: "".join(f"[TOOL_CALLS]{name}[ARGS]{_dumped(given)}" for name, given in calls),
     "llama3": lambda calls: "<|python_tag|>" + "; ".join(_dumped(_object(call, "parameters")) for call in calls),
 }
-"""Name of a format -> how it writes calls behind words; harmony, muse and functionary 3.2 have a frame around all."""
+"""Maps the name of a format to how it writes calls behind words; harmony, muse and functionary 3.2 have a frame around
+all."""

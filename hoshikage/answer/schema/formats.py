@@ -1,4 +1,5 @@
-"""What a picture or a sound is by its first bytes, and how large it will be once it is decoded. Any thread; pure."""
+"""Finds what a picture or a sound is by its first bytes, and how large it will be once it is decoded. Any thread;
+pure."""
 
 from __future__ import annotations
 

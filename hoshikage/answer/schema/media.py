@@ -126,7 +126,7 @@ def content_of(parts: Sequence[str | ContentPart]) -> str | list[ContentPart]:
 
 
 def settled(content: str | list[ContentPart] | None) -> str | list[ContentPart] | None:
-    """The content of a message that has become history."""
+    """Returns the content of a message that has become history."""
     if not isinstance(content, list):
         return content
     return [replace(part, is_asked=False) if isinstance(part, PlacedPart) else part for part in content]

@@ -17,7 +17,7 @@ RATES: Final = (44100, 48000, 32000)
 MAX_CHUNKS: Final = 1_000
 """A WAV may have this many chunks before its samples."""
 SPEEDS: Final = b"".join(re.escape(bytes([one])) for one in range(0x10, 0xF0) if one >> 2 & 3 != 3)
-"""The third bytes of a frame that name a speed and a rate there is."""
+"""These are the third bytes of a frame that name a speed and a rate that there is."""
 HEAD: Final = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][" + SPEEDS + b"]")
 """A frame of MPEG's layer 3 begins like this."""
 HALVINGS: Final = {3: 1, 2: 2, 0: 4}

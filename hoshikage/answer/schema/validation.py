@@ -69,7 +69,8 @@ def _mended(tree: Any, sentence: str, choices: Mapping[str, tuple[str, ...]]) ->
 
 
 def _places(tree: Any, steps: list[str]) -> Iterator[tuple[Any, Any]]:
-    """Every place of a path such as `messages`, `[]`, `role`: what holds the value, and its name or index there."""
+    """Yields every place of a path such as `messages`, `[]`, `role`: what holds the value, and its name or index
+    there."""
     holders: list[tuple[Any, Any]] = [([tree], 0)]
     for step in steps:
         inner = [container[name] for container, name in holders]

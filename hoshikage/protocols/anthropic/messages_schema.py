@@ -1,4 +1,4 @@
-"""The body of POST /v1/messages, and the chat it stands for. Any thread; pure.
+"""Defines the body of POST /v1/messages, and the chat that it stands for. Any thread; pure.
 
 As in the chat's schema, a field works, or stands in WITHOUT_EFFECT with the reason, or in NEUTRAL with the values that
 ask for nothing; any other value of those is refused by name. Fields that nobody documents are ignored.

@@ -1,4 +1,4 @@
-"""Anthropic's events of one message, the message they add up to, and its errors. Any thread; pure."""
+"""Writes Anthropic's events of one message, the message that they add up to, and its errors. Any thread; pure."""
 
 from __future__ import annotations
 

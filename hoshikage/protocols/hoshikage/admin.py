@@ -49,7 +49,8 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def check(request: web.Request) -> web.Response:
-    """What a model's file is, and the memory it will need; registers nothing. Raises what registering it would."""
+    """Answers what a model's file is, and the memory that it will need; registers nothing. Raises what registering it
+    would."""
     body = schema.parse_check(await read_json(request))
     return json_response(await asyncio.to_thread(_check, body, request))
 

@@ -1,4 +1,4 @@
-"""What of the registry is different since it was last looked at for a report. Event loop thread."""
+"""Finds what of the registry is different since it was last looked at for a report. Event loop thread."""
 
 from __future__ import annotations
 

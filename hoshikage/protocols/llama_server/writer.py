@@ -1,4 +1,4 @@
-"""llama-server's chunks of an answer, and the answer they add up to. Any thread; pure."""
+"""Writes llama-server's chunks of an answer, and the answer that they add up to. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class NativeWriter:
         self._answers[choice].slot = slot
 
     def take_forbidden(self, tokens: Sequence[int]) -> None:
-        """The tokens that `ignore_eos` forbids."""
+        """Takes the tokens that `ignore_eos` forbids."""
         for answer in self._answers:
             answer.forbidden = tuple(tokens)
 

@@ -1,4 +1,5 @@
-"""Ollama's lines of one answer, the answer they add up to, and its errors. Any thread; pure but for the clocks."""
+"""Writes Ollama's lines of one answer, the answer that they add up to, and its errors. Any thread; pure but for the
+clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI's chunks of a chat's answer, and the answer they add up to. Any thread; pure but for the clock."""
+"""Writes OpenAI's chunks of a chat's answer, and the answer that they add up to. Any thread; pure but for the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""OpenAI's chunks of continued prompts, and the answer they add up to. Any thread; pure but for the clock."""
+"""Writes OpenAI's chunks of continued prompts, and the answer that they add up to. Any thread; pure but for the
+clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI's typed events of one response, and the response they add up to. Any thread; pure."""
+"""Writes OpenAI's typed events of one response, and the response that they add up to. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class ResponseWriter:
         return frames
 
     def _at(self, kind: str, **fields: Any) -> bytes:
-        """An event of the item that is open."""
+        """Writes an event of the item that is open."""
         assert self._open is not None
         return self._event(kind, item_id=self._open.id, output_index=self._open.index, **fields)
 

@@ -1,4 +1,4 @@
-"""The form of POST /v1/audio/transcriptions, and the chat it stands for. Any thread; pure."""
+"""Defines the form of POST /v1/audio/transcriptions, and the chat that it stands for. Any thread; pure."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def to_chat(form: TranscriptionForm) -> ChatBody:
 
 
 def rename(place: str) -> str:
-    """A chat body's field as this form calls it."""
+    """Returns a chat body's field as this form calls it."""
     return "file" if place.startswith(("file", "messages")) else place
 
 
