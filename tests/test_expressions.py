@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import random
 import re
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -60,11 +61,13 @@ def tree_of(module: str) -> ast.Module:
 
 def variables_of(module: str) -> dict[str, Any]:
     """Returns what stands in it by name; of one that needs a package which is not here, its expressions alone."""
-    try:
-        return vars(importlib.import_module(module))
-    except ModuleNotFoundError as error:
-        if error.name not in ELSEWHERE:
-            raise
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is outdated in a package of others is not looked at here
+        try:
+            return vars(importlib.import_module(module))
+        except ModuleNotFoundError as error:
+            if error.name not in ELSEWHERE:
+                raise
     known: dict[str, Any] = {"re": re, "Final": Final}
     for node in tree_of(module).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and "re.compile(" in ast.unparse(node):
