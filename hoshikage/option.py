@@ -38,15 +38,18 @@ class Option(Frozen, frozen=True):
     """`here` tells whether a working folder's `.env` may set it. `never` stands for what names an address or a path
     outside, or loosens access; and for whatever nobody has thought about."""
 
-    may_go: bool = False
-    """`may_go` tells whether an empty text takes a model's own away."""
     usual: bool = True
     """`usual` is what holds of a bool where nobody says anything; its flag says the other."""
 
     @property
     def flag(self) -> str:
         """Gives the command line's name for a model's own."""
-        return f"--{'no-' if self.kind is bool and self.usual else ''}{self.name.replace('_', '-')}"
+        return self._switch(to=not self.usual)
+
+    @property
+    def way_back(self) -> str:
+        """Gives the flag that says of a bool what is usual."""
+        return self._switch(to=self.usual)
 
     @property
     def minimum(self) -> float:
@@ -67,8 +70,8 @@ class Option(Frozen, frozen=True):
         return getattr(self.parse, "form", "")
 
     def check(self, value: Any) -> Value:
-        """Returns the value of a JSON file as it is kept. Raises ValueError."""
-        if self.may_go and value in ("", []):
+        """Returns the value of a JSON file as it is kept; an empty one is none. Raises ValueError."""
+        if value in ("", []):
             return ""
         if isinstance(value, str) and value in self.words:
             return value
@@ -95,7 +98,10 @@ class Option(Frozen, frozen=True):
 
     def read(self, text: str) -> Value:
         """Returns the value that was typed, as it is kept. Raises ValueError."""
-        return self.check(text if self.kind is str or text in self.words else self.kind(text))
+        return self.check(text if self.kind is str or text in ("", *self.words) else self.kind(text))
+
+    def _switch(self, *, to: bool) -> str:
+        return f"--{'no-' if self.kind is bool and not to else ''}{self.name.replace('_', '-')}"
 
     @property
     def _number(self) -> Whole | Decimal:

@@ -6,6 +6,7 @@ A running server sees each change with the next request.
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
@@ -13,11 +14,15 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.errors import ModelNotFound, UsageError
 from hoshikage.registry import Registry
 
+VERBS: Final = frozenset({"add", "set", "list", "ls", "rm", "remove"})
+"""These words stand in front of what other commands do. As names of models they would be mistakes."""
+
 
 def register(commands: Commands) -> None:
     parser = commands.add("alias", commands.text("cli.alias_summary"))
     parser.add_argument("name", metavar="NAME", nargs="?", help=commands.text("cli.alias_help_name"))
     parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.alias_help_label"))
+    parser.add_argument("more", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--rm", action="store_true", help=commands.text("cli.alias_help_rm"))
     parser.add_json()
 
@@ -26,6 +31,11 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if args.name is None:
         return _list(registry, context)
+    if args.name in VERBS and not args.rm:
+        raise UsageError("cli.alias_verb", verb=args.name)
+    if args.more:
+        reason = context.text("cli.unknown_arguments", names=" ".join(args.more))
+        raise UsageError("cli.usage", reason=reason, help="hoshikage alias --help")
     if args.rm:
         registry.remove_alias(args.name)
         return CommandResult(data={"name": args.name}, lines=(context.text("cli.alias_removed", name=args.name),))

@@ -19,12 +19,39 @@ from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.loop import event_loop
 from hoshikage.cli.registering import Registering
+from hoshikage.cli.result import CommandResult
 from hoshikage.errors import InferenceFailed
 from hoshikage.registry import ModelSpec, OwnOptions, Registry
 
 SUFFIX: Final = ".gguf"
+CUT: Final = 3
+"""An answer that ended at its bound of tokens has this exit status: a script must not take it for a whole one."""
 Messages = Sequence[Mapping[str, Any]]
 Write = Callable[[str], None]
+
+
+def shown(name: str, messages: Messages, fields: Mapping[str, Any], context: CommandContext) -> CommandResult:
+    """Asks, and prints the answer's words as they come, to standard output alone. Raises HoshikageError."""
+    last = ""
+
+    def write(piece: str) -> None:
+        nonlocal last
+        if not last:
+            result.transient("")  # what was told while it waited
+        result.write(piece)
+        last = piece or last
+
+    try:
+        reason = ask(name, messages, fields, context, write)
+    finally:
+        if not last:
+            result.transient("")
+        elif not last.endswith("\n"):
+            result.write("\n")
+    if reason == "length":
+        result.note(f"{context.text('cli.warning')}: {context.text('run.cut')}")
+        return CommandResult(CUT)
+    return CommandResult()
 
 
 def ask(name: str, messages: Messages, fields: Mapping[str, Any], context: CommandContext, write: Write) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from contextlib import closing, suppress
 from typing import Final
@@ -18,6 +19,9 @@ PROMPT: Final = ">>> "
 MORE: Final = "... "
 BLOCK: Final = '"""'
 """Opens and closes a message of several lines."""
+EXIT: Final = "/exit"
+CLEAR: Final = "/clear"
+COMMAND: Final = re.compile("/[a-z]+")
 
 
 def register(commands: Commands) -> None:
@@ -43,17 +47,21 @@ def converse(label: str | None, context: CommandContext, *, any_server: bool = F
         prompt = sys.stdin.read().strip()
         if not prompt:
             raise UsageError("cli.chat_empty")
+        if {EXIT, CLEAR}.intersection(map(str.strip, prompt.splitlines())):
+            result.note(f"{context.text('cli.warning')}: {context.text('cli.chat_piped')}")
         chat.ask(prompt)
         return CommandResult()
     with suppress(ImportError):  # line editing and pasted lines as one message; Windows' terminal has its own
         import readline  # noqa: F401
     result.note(context.text("cli.chat_welcome", model=chat.model))
     while (words := read_message()) is not None:
-        if words == "/exit":
+        if words == EXIT:
             break
-        if words == "/clear":
+        if words == CLEAR:
             chat.clear()
             result.note(context.text("cli.chat_cleared"))
+        elif COMMAND.fullmatch(words):
+            result.note(context.text("cli.chat_unknown", name=words))
         elif words:
             try:
                 chat.ask(words)

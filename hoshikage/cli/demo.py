@@ -1,10 +1,15 @@
-"""Registers the built-in model and talks with it, or says what is missing for that: `hoshikage demo`. Main thread."""
+"""Registers the built-in model and talks with it, or says what is missing for that: `hoshikage demo`. Main thread.
+
+In a pipe it answers what comes by standard input, as `hoshikage run` does.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from hoshikage import gguf
+from hoshikage.cli.asking import shown
 from hoshikage.cli.chat import converse
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
@@ -27,6 +32,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if not any(spec.label == result.label and spec.file == result.model for spec in registry.specs()):
         registry.add(result.label, result.model)
-    if Server.of(context).status() is not None:
+    prompt = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
+    if prompt:
+        return shown(result.label, [{"role": "user", "content": prompt}], {}, context)
+    if Server.of(context).status() is not None and sys.stdin is not None and sys.stdin.isatty():
         return converse(result.label, context)
     return CommandResult(lines=(context.text("cli.demo_registered", label=result.label),))

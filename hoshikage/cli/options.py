@@ -24,12 +24,14 @@ Number = TypeVar("Number", int, float)
 
 
 def add_options(parser: Parser, rows: Iterable[Option]) -> None:
-    """Adds `--n-ctx N` and the like; a switch as what it is not by default: `--no-thinking`, `--pin`."""
-    group = parser.add_argument_group(parser.text("cli.help_model_options"))
+    """Adds `--n-ctx N` and the like; a switch as what it is not by default, and its way back: `--pin`, `--no-pin`."""
+    group = parser.add_argument_group(parser.text("cli.help_model_options"), parser.text("cli.help_may_go"))
     for row in rows:
-        words = parser.text(f"option.{row.name}") + (parser.text("cli.help_may_go") if row.may_go else "")
+        words = parser.text(f"option.{row.name}")
         if row.kind is bool:
-            group.add_argument(row.flag, dest=row.name, action="store_const", const=not row.usual, help=words)
+            back = parser.text("cli.help_way_back", flag=row.flag)
+            for flag, value, help_ in ((row.flag, not row.usual, words), (row.way_back, row.usual, back)):
+                group.add_argument(flag, dest=row.name, action="store_const", const=value, help=help_)
         else:
             metavar = "|".join((*(["N"] if row.kind is int else []), *row.words)) if row.words else METAVARS[row.kind]
             if row.form:

@@ -13,16 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from hoshikage.cli import result
-from hoshikage.cli.asking import ask
+from hoshikage.cli.asking import shown
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.options import number_of
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
 from hoshikage.errors import UsageError
 
-CUT: Final = 3
-"""An answer that ended at its bound of tokens has this exit status: a script must not take it for a whole one."""
 MAX_TOKENS: Final = 1_000_000
 
 
@@ -44,26 +41,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     messages = [{"role": "user", "content": _content(_prompt(args.prompt), args.image, args.audio)}]
     if args.system:
         messages.insert(0, {"role": "system", "content": args.system})
-    last = ""
-
-    def write(piece: str) -> None:
-        nonlocal last
-        if not last:
-            result.transient("")  # what was told while it waited
-        result.write(piece)
-        last = piece or last
-
-    try:
-        reason = ask(args.model, messages, fields, context, write)
-    finally:
-        if not last:
-            result.transient("")
-        elif not last.endswith("\n"):
-            result.write("\n")
-    if reason == "length":
-        result.note(f"{context.text('cli.warning')}: {context.text('run.cut')}")
-        return CommandResult(CUT)
-    return CommandResult()
+    return shown(args.model, messages, fields, context)
 
 
 def _prompt(words: str | None) -> str:

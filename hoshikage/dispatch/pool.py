@@ -62,10 +62,10 @@ class Pool:
     def heed(self, known: Callable[[str], ModelSpec | None]) -> None:
         """Lets pins hold as long as the registry has them; `known` says what is registered by a name now."""
 
-        def holds_pin(lane: Lane) -> bool:
+        def holds_pin(lane: Lane, name: str) -> bool:
             if not lane.running and self.lifecycles[lane.number].snapshot().state is ModelState.UNLOADED:
                 return False  # its load failed, or it crashed
-            spec = known(lane.pinned_by)
+            spec = known(name)
             return spec is not None and spec.options.pin and load_key(spec) == lane.key
 
         self.queue.holds_pin = holds_pin

@@ -91,8 +91,8 @@ class Lane:
         self.key: Hashable = None
         """The lane is for the model of this key now; None is none."""
         self.label = ""
-        self.pinned_by = ""
-        """The model stays here by the registration of this name; empty where it makes way."""
+        self.pinned_by: set[str] = set()
+        """The model stays here by the registrations of these names; with none of them it makes way."""
         self.used = 0
         """`used` is when it was last given or left, as a count."""
         self.running: set[Ticket] = set()
@@ -102,11 +102,13 @@ class Lane:
         return bool(self.pinned_by)
 
     def take(self, ticket: Ticket) -> None:
-        """The lane is for the ticket's model from now on. A name that is not pinned leaves another's pin alone."""
+        """The lane is for the ticket's model from now on. A name leaves another's pin of the same model alone."""
+        if self.key != ticket.key:
+            self.pinned_by.clear()
         if ticket.pinned:
-            self.pinned_by = ticket.label
-        elif self.key != ticket.key or self.pinned_by == ticket.label:
-            self.pinned_by = ""
+            self.pinned_by.add(ticket.label)
+        else:
+            self.pinned_by.discard(ticket.label)
         self.key, self.label = ticket.key, ticket.label
 
 
@@ -124,8 +126,8 @@ class Queue:
     ) -> None:
         """`clock` gives seconds; `on_rest` is called with a lane on which nothing runs, and that nothing waits for."""
         self.timeout = timeout
-        self.holds_pin: Callable[[Lane], bool] = lambda _lane: True
-        """`holds_pin` says whether a pinned lane still is: registrations change. It may look at a file."""
+        self.holds_pin: Callable[[Lane, str], bool] = lambda _lane, _name: True
+        """`holds_pin` says whether that name still pins the lane: registrations change. It may look at a file."""
         self.on_unpin: Callable[[int], None] = lambda _lane: None
         """`on_unpin` is called with a lane whose pin holds no longer."""
         self.lanes = tuple(Lane(number) for number in range(lanes))
@@ -228,13 +230,15 @@ class Queue:
         """The lane's model is not loaded any more, and nobody is about to load it."""
         result = self.lanes[lane]
         if not result.running:
-            result.key, result.label, result.pinned_by = None, "", ""
+            result.key, result.label, result.pinned_by = None, "", set()
 
     def review_pins(self) -> bool:
         """Unpins the lanes whose pins hold no longer; False where there is none."""
-        stale = [lane for lane in self.lanes if lane.pinned and not self.holds_pin(lane)]
+        pinned = [lane for lane in self.lanes if lane.pinned]
+        for lane in pinned:
+            lane.pinned_by = {name for name in lane.pinned_by if self.holds_pin(lane, name)}
+        stale = [lane for lane in pinned if not lane.pinned]
         for lane in stale:
-            lane.pinned_by = ""
             self.on_unpin(lane.number)
         return bool(stale)
 

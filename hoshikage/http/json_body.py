@@ -12,6 +12,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any, Final
 
 from aiohttp import web
@@ -37,6 +38,8 @@ STRUCTURE: Final = (b",", b"[", b"{")
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
 SHOWN_CHARACTERS: Final = 60
+SHOWN_PLACE: Final = 240
+"""A path with more characters than these is told by its beginning and its end."""
 
 Link = tuple[Any, str | int]
 """A Link is a value's place: the link of its container, and its name or index there."""
@@ -207,15 +210,19 @@ def _refusal(key: str, link: Link | None, **details: Detail) -> InvalidRequest:
 
 
 def _place(link: Link | None) -> str:
-    """Writes a place as `messages[0].content`; empty for the body itself."""
+    """Writes a place as `messages[0].content`, a long one as `tools[0].a.….z`; empty for the body itself."""
     names: list[str | int] = []
     while link is not None:
         link, name = link
         names.append(name)
-    path = ""
-    for name in reversed(names[:-1]):  # the last is the wrapping list's index
-        path += f"[{name}]" if isinstance(name, int) else f".{_printable(name)}"
-    return path.removeprefix(".")
+    parts = [f"[{name}]" if isinstance(name, int) else f".{_printable(name)}" for name in names[-2::-1]]
+    ends = [*accumulate(map(len, parts))]  # of the names, the last was the wrapping list's index
+    if ends and ends[-1] > SHOWN_PLACE:
+        last, half = ends[-1], SHOWN_PLACE // 2
+        head = [part for part, end in zip(parts, ends, strict=True) if end <= half]
+        tail = [part for part, end in zip(parts, ends, strict=True) if last - end + len(part) <= half]
+        parts = [*head, ".…", *tail]
+    return "".join(parts).removeprefix(".")
 
 
 def _printable(text: str) -> str:

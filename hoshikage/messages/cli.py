@@ -153,7 +153,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Measured, a model of 323 MiB took 14 to 38 % less. Layers put on a GPU take the GPU's memory.",
     ),
     # Settings of a model or a persona.
-    "help_may_go": ('。"" で外す', '; "" takes it away'),
+    "help_may_go": (
+        '登録し直しても、書かなかった設定は残ります。値を "" にすると外れ、全体の設定に戻ります。',
+        'A model that is registered again keeps those that are left out; "" in place of a value takes one away.',
+    ),
+    "help_way_back": ("{flag} を取り消す", "what takes {flag} back"),
     "help_model_options": ("ほかと変えたい設定", "settings of its own"),
     "add_done": ("登録しました: {label} → {file}", "Registered: {label} → {file}"),
     "add_replaced": (
@@ -269,6 +273,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "alias_help_name": ("別名（API の model に指定）", "the further name (the API's model)"),
     "alias_help_label": ("モデルのラベルかペルソナの名前", "label of the model, or a persona's name"),
     "alias_help_rm": ("この別名を消す（モデルはそのまま）", "remove this alias; its model stays"),
+    "alias_verb": (
+        "alias に「{verb}」は要りません。付ける: `hoshikage alias 名前 ラベル`、一覧: `hoshikage alias`、"
+        "消す: `hoshikage alias --rm 名前`",
+        "alias needs no “{verb}”. To give a name: `hoshikage alias NAME LABEL`; to list them: `hoshikage alias`; to "
+        "remove one: `hoshikage alias --rm NAME`",
+    ),
     "alias_added": ("別名を付けました: {name} → {target}", "{name} now means {target}"),
     "alias_removed": ("別名を消しました: {name}", "Removed the alias {name}"),
     "alias_list_empty": (
@@ -349,6 +359,15 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "/exit or Ctrl-D leaves.",
     ),
     "chat_cleared": ("会話を最初からやり直します。", "The conversation starts over."),
+    "chat_unknown": (
+        "{name} というコマンドはありません（送っていません）。/clear で会話を最初から、/exit で終了。",
+        "There is no command {name}, and it was not sent. /clear starts over, /exit leaves.",
+    ),
+    "chat_piped": (
+        "標準入力は全体で 1 つの質問です。/clear や /exit は端末でだけ効き、ここでは文の一部として送られます。",
+        "Standard input is one prompt as a whole: /clear and /exit work in a terminal alone, and are sent as words "
+        "here.",
+    ),
     "chat_stopped": ("（中断しました）", "(stopped)"),
     "chat_empty": ("標準入力が空です。質問を渡してください。", "Standard input is empty; give it a prompt."),
     "chat_no_models": (

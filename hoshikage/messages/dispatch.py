@@ -127,8 +127,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "pinned": (
         "モデル「{label}」を読み込む場所がありません。{pinned} が固定（pin）されています。"
-        "固定を外すかアンロードするか、MAX_MODELS を増やしてください。",
-        "There is no place for model “{label}”: {pinned} is pinned. Unpin or unload it, or raise MAX_MODELS.",
+        "`hoshikage add パス ラベル --no-pin` で固定を外すか、`hoshikage unload ラベル` でアンロードするか、"
+        "MAX_MODELS を増やしてください。",
+        "There is no place for model “{label}”: {pinned} is pinned. Unpin it with `hoshikage add PATH LABEL --no-pin`, "
+        "unload it with `hoshikage unload LABEL`, or raise MAX_MODELS.",
     ),
     "why_room": ("別のモデルにメモリを譲るため", "making room for another model"),
     "why_switch": ("別のモデルに切り替えるため", "switching to another model"),

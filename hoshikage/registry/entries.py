@@ -83,7 +83,7 @@ def parse_entry(label: str, value: Any) -> Entry | Issue:
     if created is not None and not _is_time(created):
         return bad("model.entry_created_invalid")
     try:
-        options = own_options(value)
+        options = own_options(value).kept()
     except InvalidRequest as error:
         return Issue("model.entry_option_invalid", {"label": label, **error.details})
     return Entry(label, path, model, tuple(dict.fromkeys(stop)), created, options, parse_tuned(value.get(FIELD)))
@@ -107,7 +107,7 @@ def parse_persona(name: str, value: Any) -> Persona | Issue:
     if not _is_time(created):
         return bad("model.entry_created_invalid")
     try:
-        return Persona(name, model, system, persona_options(value), created)
+        return Persona(name, model, system, persona_options(value).kept(), created)
     except InvalidRequest as error:
         return Issue("model.entry_option_invalid", {"label": name, **error.details})
 

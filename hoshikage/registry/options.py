@@ -37,6 +37,10 @@ class OwnOptions(Frozen, frozen=True):
         """Returns the options that are set, by name."""
         return dict(self.values)
 
+    def kept(self) -> OwnOptions:
+        """Returns these options without the empty ones, which take away what was."""
+        return OwnOptions({name: value for name, value in self.values.items() if value != ""})
+
     def having(self, **values: Value) -> OwnOptions:
         """Returns these options with other values for some."""
         return OwnOptions({**self.values, **values})
@@ -98,7 +102,7 @@ class OwnOptions(Frozen, frozen=True):
         return self.values.get("pin") is True
 
     def _of(self, scope: str) -> dict[str, Value]:
-        return {name: value for name, value in self.values.items() if _BY_NAME[name].scope == scope}
+        return {name: value for name, value in self.values.items() if value != "" and _BY_NAME[name].scope == scope}
 
     def _files(self, name: str) -> tuple[Scaled, ...]:
         value = self.values.get(name)

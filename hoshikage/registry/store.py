@@ -249,7 +249,12 @@ class Registry:
             raise InvalidRequest("model.persona_is_label", label=name)
         for path, _ in sampling.lora:
             gguf.require_lora(Path(self._located(path)), gguf.read(base.file).architecture)
-        entry: dict[str, Any] = {"model": model, "system": system, "created": int(time.time()), **sampling.given()}
+        entry: dict[str, Any] = {
+            "model": model,
+            "system": system,
+            "created": int(time.time()),
+            **sampling.kept().given(),
+        }
         problem = parse_persona(name, entry)
         if isinstance(problem, Issue):
             raise InvalidRequest.of(problem.key, problem.details)

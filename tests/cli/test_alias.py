@@ -35,3 +35,19 @@ def test_wrong_use(cli: Cli, model: Path) -> None:
     assert cli("alias", "none", "--rm").status == 1
     cli("add", model, "base")
     assert cli("alias", "base", "base").status == 1
+    assert "Unknown arguments: more" in cli("alias", "gpt-4o", "base", "more").err
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "words", [("set", "gpt-4o", "base"), ("add", "gpt-4o", "base"), ("list",), ("rm", "base"), ("remove", "base")]
+)
+def test_a_verb_in_front_is_not_taken_for_a_name(
+    cli: Cli, model: Path, registry: Registry, words: tuple[str, ...]
+) -> None:
+    cli("add", model, "base")
+    for language, hint in (("en", "to remove one: `hoshikage alias --rm NAME`"), ("ja", "一覧: `hoshikage alias`")):
+        ran = cli("alias", *words, "--lang", language)
+        assert (ran.status, ran.out) == (2, "")
+        assert hint in ran.err
+    assert registry.aliases() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import subprocess
@@ -48,6 +49,13 @@ class TestPipe:
 
     def test_nothing_to_say(self, server: Running) -> None:
         assert piped(" \n", "chat").status == 2
+
+    def test_commands_of_the_terminal_are_words_here_and_it_says_so(self, server: Running) -> None:
+        ran = piped("one\n/clear\ntwo\n/exit\n", "chat", "first")
+        assert ran.out == "first 1 「one\n/clear\ntwo\n/exit」\x1b[2J\n"
+        assert "warning: Standard input is one prompt as a whole: /clear and /exit work in a terminal alone" in ran.err
+        assert "注意: 標準入力は全体で 1 つの質問です" in piped("/exit", "chat", "first", "--lang", "ja").err
+        assert piped("a path /exit/of", "chat", "first").err == ""
 
     def test_the_servers_refusal_is_shown(self, server: Running) -> None:
         ran = piped("a", "chat", "third")
@@ -161,6 +169,8 @@ class TestTerminal:
             assert "first 3 「two」" in terminal.until(">>> ")
             terminal.press("/clear\r")
             assert "starts over" in terminal.until(">>> ")
+            terminal.press("/quit\r")
+            assert "There is no command /quit, and it was not sent." in terminal.until(">>> ")
             terminal.press("three\r")
             assert "first 1 「three」" in terminal.until(">>> ")
             terminal.press("/exit\r")
@@ -213,7 +223,35 @@ class TestDemo:
     def built_in(self, work: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> demo.DemoModel:
         found = demo.DemoModel("hoshikage-tiny", model, work / "golden.json")
         monkeypatch.setattr(demo, "find", lambda: found)
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
         return found
+
+    def test_a_prompt_by_a_pipe_is_answered(
+        self, cli: Cli, built_in: demo.DemoModel, server: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("星影とは？\n"))
+        ran = cli("demo")
+        assert (ran.status, ran.out, ran.err) == (0, "hoshikage-tiny 1 「星影とは？」\x1b[2J\n", "")
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+        ran = cli("demo")
+        assert (ran.status, "hoshikage chat hoshikage-tiny" in ran.out) == (0, True), "nothing was asked"
+
+    def test_a_prompt_by_a_pipe_is_answered_without_a_server_too(
+        self,
+        cli: Cli,
+        demo_model: Path,
+        library_file: Path,
+        unused_tcp_port: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(
+            demo, "find", lambda: demo.DemoModel("hoshikage-tiny", demo_model, demo_model.with_name("golden.json"))
+        )
+        monkeypatch.setattr(sys, "stdin", io.StringIO("星影とは何ですか？"))
+        monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library_file))
+        ran = cli("demo", "--port", str(unused_tcp_port))
+        assert (ran.status, ran.err) == (0, "")
+        assert "GGUF" in ran.out
 
     def test_registers_the_built_in_model_and_says_how_to_go_on(
         self, cli: Cli, built_in: demo.DemoModel, registry: Registry, unused_tcp_port: int

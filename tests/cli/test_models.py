@@ -155,7 +155,7 @@ def test_the_same_file_again_keeps_its_stop_strings(cli: Cli, model: Path, regis
     for given, kept in ((["</s>"], ("</s>",)), ([], ("</s>",)), ([""], ())):
         assert cli("add", model, "small", *given, "--n-ctx", "128").status == 0
         assert registry.resolve("small").stop == kept
-    assert '"" takes it away' in cli("add", "--help").out
+    assert '"" in place of a value takes one away' in " ".join(cli("add", "--help").out.split())
 
 
 def test_rm_of_an_unknown_label_names_the_known(cli: Cli, model: Path) -> None:
@@ -217,6 +217,17 @@ def test_settings_of_one_model(cli: Cli, model: Path, work: Path, registry: Regi
     assert "Settings" in shown.splitlines()[0]
     for cell in ("n_ctx=512", "n_gpu_layers=-1", "thinking=off", "temperature=0.7", "chat.jinja"):
         assert cell in shown.replace("\n", "")
+
+
+def test_settings_are_taken_away_by_an_empty_value_and_switches_by_their_way_back(
+    cli: Cli, model: Path, registry: Registry
+) -> None:
+    cli("add", model, "small", "--n-ctx", "512", "--pin", "--no-thinking", "--type-k", "q8_0", "--top-k", "4")
+    ran = cli("add", model, "small", "--n-ctx", "", "--type-k", "", "--top-k", "", "--no-pin", "--thinking")
+    assert ran.status == 0
+    assert registry.resolve("small").options.given() == {"pin": False, "thinking": True}
+    for language, words in (("en", "what takes --pin back"), ("ja", "--pin を取り消す")):
+        assert words in cli("add", "--help", "--lang", language).out
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,23 @@ async def test_another_name_of_a_pinned_model_leaves_its_pin_alone(tmp_path: Pat
     assert world.loaded == {"a": "chat"}
 
 
+@pytest.mark.parametrize("outdated", ["a", "also"])
+async def test_of_two_pinned_names_of_a_model_each_keeps_it(tmp_path: Path, home: Path, outdated: str) -> None:
+    world = World(tmp_path)
+    specs = {"a": world.model("a", pin=True)}
+    specs["also"] = world.register(replace(specs["a"], label="also"))
+    for spec in specs.values():
+        await world.answered(spec, 0)
+    change(world, specs.pop(outdated), None)
+    b = world.model("b")
+    with pytest.raises(Unavailable):
+        await world.ask(b)
+    (left,) = specs.values()
+    change(world, left, OwnOptions({}))
+    await world.answered(b, 1)
+    assert world.loaded == {"b": "chat"}
+
+
 async def test_a_pin_of_a_model_that_does_not_load_refuses_nobody(world: World) -> None:
     a = world.model("a", pin=True)
     a.file.unlink()

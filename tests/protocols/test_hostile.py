@@ -50,6 +50,22 @@ def test_what_does_not_end_is_refused_early_too(raw: bytes) -> None:
     assert time.process_time() - began < 0.5
 
 
+def test_a_refusal_tells_of_a_deep_place_its_beginning_and_its_end() -> None:
+    schema: dict[str, object] = {}
+    for depth in range(40, 0, -1):
+        schema = {"properties": {f"a_property_with_a_name_{depth}": schema}}
+    for short, tree in ((False, {"schema": schema}), (True, json.loads('{"a":' + "[" * 40 + "]" * 40 + "}"))):
+        with pytest.raises(InvalidRequest) as caught:
+            parse(json.dumps(tree).encode())
+        place = str(caught.value.details["place"])
+        assert (caught.value.key, caught.value.param) == ("http.body_depth", place)
+        assert len(place) <= 243
+        assert ("…" in place) is not short
+        if not short:
+            assert place.startswith("schema.properties.a_property_with_a_name_1.")
+            assert place.endswith(".properties.a_property_with_a_name_15.properties")
+
+
 def test_as_many_values_as_are_allowed() -> None:
     assert len(parse(b"[" + b"1," * (MAX_VALUES - 2) + b"1]")) == MAX_VALUES - 1
 

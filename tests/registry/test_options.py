@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from msgspec import NODEFAULT
@@ -119,7 +119,6 @@ def test_none_is_what_a_file_without_them_says(file: Path) -> None:
         ("n_gpu_layers", "all", "all"),
         ("main_gpu", "1", "1"),
         ("tensor_split", "3;1", "3;1"),
-        ("tensor_split", "", ""),
         ("override_tensor", "exps", "exps"),
         ("override_tensor", "=CPU", "=CPU"),
         ("split_mode", "columns", "columns"),
@@ -139,7 +138,6 @@ def test_none_is_what_a_file_without_them_says(file: Path) -> None:
         ("control_vector", ["/a.gguf:1000"], "[…]"),
         ("thinking", 0, "0"),
         ("thinking", "no", "no"),
-        ("chat_template", "", ""),
         ("chat_template", "a\0b", "a\0b"),
         ("chat_template", {"file": "x"}, "{…}"),
         ("chat_template", "x" * 100 + "\ud800", "x" * 60 + "…"),
@@ -180,22 +178,21 @@ def test_the_same_file_again_keeps_its_stop_strings_unless_they_are_given(file: 
     assert registry.resolve("a").stop == ()
 
 
-GOING: Final = [row for row in OWN if row.may_go]
-
-
-@pytest.mark.parametrize("row", GOING, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in OWN if row.name != "n_ubatch"], ids=lambda row: row.name)
 def test_an_empty_one_takes_it_away(row: Option, file: Path) -> None:
     registry = Registry(file)
-    registry.add("a", Path("/m/a.gguf"), (), OwnOptions({"n_ctx": 512, row.name: ALL[row.name]}))
+    registry.add("a", Path("/m/a.gguf"), (), OwnOptions({"n_ubatch": 64, row.name: ALL[row.name]}))
     given: tuple[Value, ...] = ("", []) if row.kind is list else ("",)
     for empty in given:
         registry.add("a", Path("/m/a.gguf"), (), own_options({row.name: empty}))
-        assert registry.resolve("a").options.given() == {"n_ctx": 512}
+        assert registry.resolve("a").options.given() == {"n_ubatch": 64}
         registry.add("a", Path("/m/a.gguf"), (), OwnOptions({row.name: ALL[row.name]}))
 
 
-def test_what_names_files_may_be_taken_away() -> None:
-    assert [row.name for row in GOING] == ["draft", "mmproj", "lora", "control_vector"]
+def test_an_empty_one_in_the_file_is_none(file: Path) -> None:
+    empty = {row.name: [] if row.kind is list else "" for row in OWN}
+    registry = written(file, a={"path": "/m", "model": "a.gguf", **empty})
+    assert (registry.resolve("a").options, registry.problems()) == (OwnOptions(), ())
 
 
 def test_a_relative_template_lies_with_the_registry_or_here(

@@ -183,16 +183,15 @@ def _options(rows: Iterable[Option]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for row in rows:
         schema: dict[str, Any] = {"type": KINDS[row.kind]}
-        minimum = 0 if row.may_go else 1
         if row.kind in (int, float):
             schema |= {"minimum": row.minimum, "maximum": row.maximum}
             if row.words:
                 schema = {"anyOf": [schema, {"enum": list(row.words)}]}
         elif row.kind is list:
-            schema |= {"items": {"type": "string", "minLength": 1}, "minItems": minimum, "maxItems": MAX_FILES}
+            schema |= {"items": {"type": "string", "minLength": 1}, "maxItems": MAX_FILES}
         elif row.words:
             schema = {"enum": list(row.words)}
         elif row.form:
             schema["pattern"] = f"^(?:{row.form})$"
-        made[row.name] = {**schema, "description": row.allowed}
+        made[row.name] = {"anyOf": [schema, {"enum": [""]}], "description": row.allowed}
     return made
