@@ -19,11 +19,11 @@ VERBS: Final = frozenset({"add", "set", "list", "ls", "rm", "remove"})
 
 
 def register(commands: Commands) -> None:
-    parser = commands.add("alias", commands.text("cli.alias_summary"))
-    parser.add_argument("name", metavar="NAME", nargs="?", help=commands.text("cli.alias_help_name"))
-    parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("cli.alias_help_label"))
+    parser = commands.add("alias", commands.text("alias.summary"))
+    parser.add_argument("name", metavar="NAME", nargs="?", help=commands.text("alias.help_name"))
+    parser.add_argument("label", metavar="LABEL", nargs="?", help=commands.text("alias.help_label"))
     parser.add_argument("more", nargs="*", help=argparse.SUPPRESS)
-    parser.add_argument("--rm", action="store_true", help=commands.text("cli.alias_help_rm"))
+    parser.add_argument("--rm", action="store_true", help=commands.text("alias.help_rm"))
     parser.add_json()
 
 
@@ -32,30 +32,30 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.name is None:
         return _list(registry, context)
     if args.name in VERBS and not args.rm:
-        raise UsageError("cli.alias_verb", verb=args.name)
+        raise UsageError("alias.verb", verb=args.name)
     if args.more:
         reason = context.text("cli.unknown_arguments", names=" ".join(args.more))
         raise UsageError("cli.usage", reason=reason, help="hoshikage alias --help")
     if args.rm:
         registry.remove_alias(args.name)
-        return CommandResult(data={"name": args.name}, lines=(context.text("cli.alias_removed", name=args.name),))
+        return CommandResult(data={"name": args.name}, lines=(context.text("alias.removed", name=args.name),))
     if args.label is None:
         reason = context.text("cli.missing_arguments", names="LABEL")
         raise UsageError("cli.usage", reason=reason, help="hoshikage alias --help")
     replaced = registry.add_alias(args.name, args.label)
     target = registry.aliases()[args.name]
-    lines = (context.text("cli.alias_added", name=args.name, target=target),)
+    lines = (context.text("alias.added", name=args.name, target=target),)
     return CommandResult(data={"name": args.name, "model": target, "replaced": replaced}, lines=lines)
 
 
 def _list(registry: Registry, context: CommandContext) -> CommandResult:
     rows = [{"name": name, "model": target, "state": _state(registry, name)} for name, target in _sorted(registry)]
     problems = [context.text(result.key, **result.details) for result in registry.alias_problems()]
-    keys = {"usable": "cli.alias_line", "missing": "cli.alias_gone"}
+    keys = {"usable": "alias.line", "missing": "alias.gone"}
     lines = [context.text(keys[row["state"]], name=row["name"], target=row["model"]) for row in rows]
     lines += [f"{context.text('cli.warning')}: {problem}" for problem in problems]
     data = {"file": str(registry.aliases_file), "aliases": rows, "problems": problems}
-    return CommandResult(data=data, lines=tuple(lines or [context.text("cli.alias_list_empty")]))
+    return CommandResult(data=data, lines=tuple(lines or [context.text("alias.list_empty")]))
 
 
 def _sorted(registry: Registry) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "status": "cli.status_summary",
     "load": "cli.load_summary",
     "unload": "cli.unload_summary",
-    "alias": "cli.alias_summary",
+    "alias": "alias.summary",
     "persona": "cli.persona_summary",
     "chat": "cli.chat_summary",
     "run": "run.summary",

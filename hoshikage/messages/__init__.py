@@ -17,6 +17,7 @@ Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 AREAS = (
     "access",
+    "alias",
     "cli",
     "cluster",
     "connect",

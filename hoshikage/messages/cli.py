@@ -259,7 +259,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_col_first": ("最初の文字まで", "First token"),
     "status_col_speed": ("トークン/秒", "Tokens/s"),
     "status_col_end": ("終わり方", "End"),
-    # alias
     "import_summary": ("旧版のタグのファイルの名前を引き継ぐ", "take over the names of the older version's tags file"),
     "import_help_file": ("タグのファイル（なければ TAG_OLLAMA_FILE）", "the tags file (else TAG_OLLAMA_FILE)"),
     "import_nothing": ("{file} にタグがありません。", "There are no tags in {file}."),
@@ -269,24 +268,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "モデルがありません: {name}（`hoshikage add ファイル {model}` で登録してから、もう一度）",
         "No model: {name} (register one with `hoshikage add FILE {model}`, then once more)",
     ),
-    "alias_summary": ("モデルの別名を付ける・一覧を見る・消す", "give models further names, list or remove them"),
-    "alias_help_name": ("別名（API の model に指定）", "the further name (the API's model)"),
-    "alias_help_label": ("モデルのラベルかペルソナの名前", "label of the model, or a persona's name"),
-    "alias_help_rm": ("この別名を消す（モデルはそのまま）", "remove this alias; its model stays"),
-    "alias_verb": (
-        "alias に「{verb}」は要りません。付ける: `hoshikage alias 名前 ラベル`、一覧: `hoshikage alias`、"
-        "消す: `hoshikage alias --rm 名前`",
-        "alias needs no “{verb}”. To give a name: `hoshikage alias NAME LABEL`; to list them: `hoshikage alias`; to "
-        "remove one: `hoshikage alias --rm NAME`",
-    ),
-    "alias_added": ("別名を付けました: {name} → {target}", "{name} now means {target}"),
-    "alias_removed": ("別名を消しました: {name}", "Removed the alias {name}"),
-    "alias_list_empty": (
-        "別名はまだありません。`hoshikage alias 名前 ラベル` で付けられます。",
-        "There are no aliases yet. Make one with `hoshikage alias NAME LABEL`.",
-    ),
-    "alias_line": ("{name} → {target}", "{name} → {target}"),
-    "alias_gone": ("{name} → {target}（モデルなし）", "{name} → {target} (its model is gone)"),
     # persona
     "persona_summary": ("ペルソナ（性格を持たせたモデル）を管理", "manage personas: models with a character"),
     "persona_add": ("ペルソナを作る（同じ名前は置き換え）", "make a persona, or replace the one of that name"),
