@@ -46,10 +46,16 @@ async function talking(model, { script = null, ...more } = {}) {
   const visited = await visit(browser, stage, more);
   const { page } = visited;
   visited.sent = [];
+  page.on("filechooser", () => {}); // from now on, none is opened by the system
   page.on("request", (request) => {
     if (request.url().endsWith("/v1/chat/completions")) visited.sent.push(JSON.parse(request.postData()));
   });
   await page.locator(".choice select").selectOption(model);
+  if (!script) {
+    await page.locator("[aria-controls=tuning]").click();
+    await page.getByLabel("(max_tokens)").fill("8");
+    await page.locator("[aria-controls=tuning]").click();
+  }
   return visited;
 }
 
