@@ -55,7 +55,7 @@ export function Composer({ live }: { live: Live | null }) {
     <form class={`composer ${over.value ? "over" : ""}`} onSubmit={(event) => { event.preventDefault(); send(); }}>
       <Fault text={given.fault.value} />
       <Fault text={unfit} />
-      <p class="hidden" role="status">
+      <p class={reading ? "hint" : "hidden"} role="status">
         {reading ? say("media_reading") : files.length + media.length ? say("attached", { count: files.length + media.length }) : ""}
       </p>
       <Tiles media={media} remove={remove} />

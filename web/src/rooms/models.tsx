@@ -199,7 +199,9 @@ function ModelForm(props: { model: Registered | null; done: () => void; again: (
   const look = async () => {
     checked.value = null;
     const n_ctx = options.value["n_ctx"] ? { n_ctx: Number(options.value["n_ctx"]) } : {};
-    checked.value = await post<Checked>("/admin/models/check", { path: path.value.trim(), ...n_ctx });
+    const mmproj = options.value["mmproj"]?.trim();
+    const asked = { path: path.value.trim(), ...n_ctx, ...(mmproj ? { mmproj } : {}) };
+    checked.value = await post<Checked>("/admin/models/check", asked);
     if (!name.value) name.value = (path.value.split(/[\\/]/).at(-1) ?? "").replace(/\.gguf$/i, "");
   };
   const save = async () => {
