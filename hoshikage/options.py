@@ -361,5 +361,5 @@ OWN: Final = tuple(option for option in OPTIONS if option.own)
 """A model may have these options of its own."""
 SAMPLING: Final = tuple(option for option in OWN if option.scope == SAMPLE)
 """These of a model's own options say how tokens are chosen."""
-PERSONA: Final = (*SAMPLING, *(option for option in OWN if option.name in ("lora", "memory_summary")))
+PERSONA: Final = (*SAMPLING, *(option for option in OWN if option.name in ("lora", "control_vector", "memory_summary")))
 """A persona may have these options of its own."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from hoshikage.adapter_set import NO_ADAPTERS as NO_ADAPTERS
+from hoshikage.adapter_set import AdapterSet as AdapterSet
+from hoshikage.adapter_set import Scaled as Scaled
 from hoshikage.frozen import Frozen
 from hoshikage.holds import Grammar as Grammar
 from hoshikage.holds import HeldCalls as HeldCalls
@@ -152,23 +155,6 @@ class InfillPrompt(Struct, frozen=True, array_like=True, tag="infill"):
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | MixedPrompt | InfillPrompt
 
 
-class Scaled(NamedTuple):
-    """This file changes what a model computes; `scale` says how much of it is added."""
-
-    path: str
-    scale: float = 1.0
-
-
-class AdapterSet(Frozen, frozen=True):
-    """These are added to a model's weights and to what its layers make."""
-
-    lora: tuple[Scaled, ...] = ()
-    control_vectors: tuple[Scaled, ...] = ()
-
-
-NO_ADAPTERS = AdapterSet()
-
-
 class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     """This is one job for the engine thread."""
 
@@ -198,7 +184,8 @@ class GenerationRequest(Frozen, frozen=True, array_like=True, tag="generate"):
     context_overflow: Overflow | None = None
     """`context_overflow` says what becomes of a chat longer than the context; None as the model was loaded with."""
     lora: tuple[Scaled, ...] | None = None
-    """`lora` has the adapters that it is computed with; None is as the model was loaded."""
+    control_vectors: tuple[Scaled, ...] | None = None
+    """`lora` and `control_vectors` are what it is computed with; None is as the model was loaded."""
     scope: str = ""
     """The scope names whose request it is. What is kept of one scope's prompts is never used for another's."""
     slot: int | None = None
@@ -259,7 +246,7 @@ class Counting(Struct, frozen=True, array_like=True, tag="count"):
 
 
 class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
-    """The task is answered by one wire.Vector for each input, in their order."""
+    """The task is answered by one wire.Vector for each input. Its adapters are as in a GenerationRequest."""
 
     inputs: tuple[str | tuple[int | str, ...], ...]
     """Each is a text, or tokens and texts one behind the other."""
@@ -267,6 +254,8 @@ class Embedding(Struct, frozen=True, array_like=True, tag="embed"):
     """Each vector is cut to this many of its first numbers; None keeps all."""
     cut: bool = False
     """`cut` tells whether a text that is too long is cut; else it is refused."""
+    lora: tuple[Scaled, ...] | None = None
+    control_vectors: tuple[Scaled, ...] | None = None
 
 
 class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
@@ -278,6 +267,8 @@ class Ranking(Struct, frozen=True, array_like=True, tag="rank"):
     """A document that is too long is cut at this end; empty refuses it."""
     param: str = "documents"
     """`param` is the request's field, for refusals."""
+    lora: tuple[Scaled, ...] | None = None
+    control_vectors: tuple[Scaled, ...] | None = None
 
 
 class SlotTask(Struct, frozen=True, array_like=True, tag="slot"):

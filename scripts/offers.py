@@ -27,6 +27,7 @@ OFFERS: Final = (
         "control vectors",
         "llama_set_adapter_cvec | llama_apply_adapter_cvec | llama_control_vector_apply",
     ),
+    ("aLoRA", "aLoRA", "llama_set_adapters_lora"),
     ("RoPE の拡張", "rope scaling", ".rope_scaling_type"),
     ("シーケンスの状態", "a sequence's state", "llama_state_seq_get_data"),
     ("KV の関数", "KV functions", "llama_memory_seq_rm | llama_kv_self_seq_rm | llama_kv_cache_seq_rm"),
@@ -37,6 +38,8 @@ OFFERS: Final = (
     ("デバイスの一覧", "list of devices", "ggml_backend_dev_count"),
     ("モデルのデバイス", "devices of a model", ".devices"),
     ("同期", "synchronize", "llama_synchronize"),
+    ("infill", "infill", "llama_sampler_init_infill"),
+    ("adaptive-p", "adaptive-p", "llama_sampler_init_adaptive_p"),
     ("バックエンドでの選択", "sampling by the backend", "llama_set_sampler"),
 )
 """Each column's heads, as LANGUAGES are, and what shows it: functions (any), a field (.), a string (=), RPC (*)."""

@@ -19,7 +19,7 @@ from hoshikage.errors import InferenceFailed
 from hoshikage.http import ignored
 from hoshikage.http.authenticator import CALLER
 from hoshikage.http.keys import DISPATCHER, LIBRARY, LIMITS, LORA_SCALES, SETTINGS
-from hoshikage.params import GenerationRequest, Task, Work
+from hoshikage.params import Embedding, GenerationRequest, Ranking, Task, Work
 from hoshikage.registry import ModelSpec
 
 Answered = TypeVar("Answered", bound=wire.Answered)
@@ -34,9 +34,11 @@ def submit(request: web.Request, spec: ModelSpec, work: Work, *, whole: bool = F
     name = caller.name
     if isinstance(work, GenerationRequest):
         work = replace(work, scope=caller.scope, whole=whole)
-        if work.lora is None:
-            scales = scales_in_force(request.app[LORA_SCALES], spec)
-            work = replace(work, lora=(spec.own_lora or None) if scales is None else scales)
+    if isinstance(work, (GenerationRequest, Embedding, Ranking)):
+        lora = work.lora
+        if lora is None and (lora := scales_in_force(request.app[LORA_SCALES], spec)) is None:
+            lora = spec.own_lora or None
+        work = replace(work, lora=lora, control_vectors=spec.own_control_vectors or None)
     notes = request.app[DISPATCHER].generate(spec, work)
     if name is None or not request.app[SETTINGS].rate_limit_tokens:
         return notes

@@ -229,8 +229,8 @@ def _persona(entry: ModelSpec | Persona, context: CommandContext) -> Finding:
         advice = context.text("doctor.persona_advice", name=entry.name, model=entry.model)
         return Finding("persona", WARNING, text, advice)
     try:
-        if entry.own_lora:
-            require_adapters(read(entry.file), entry.own_lora, ())
+        if entry.own_lora or entry.own_control_vectors:
+            require_adapters(read(entry.file), entry.own_lora, entry.own_control_vectors)
     except HoshikageError as error:
         advice = context.text("doctor.persona_advice", name=entry.name, model=entry.label)
         return Finding("persona", WARNING, f"{entry.name}: {_message(error, context)}", advice)

@@ -44,4 +44,6 @@ def key_of(choice: SelectedLibrary, params: LoadParams) -> str:
 
 
 def _beside(params: LoadParams) -> list[str]:
-    return [path for path, _ in (*params.lora, *params.control_vectors)]
+    """Lists what is computed with beside the model: of a picture, the state has what the projector made of it."""
+    projector = [params.mmproj] if params.mmproj else []
+    return [*projector, *(path for path, _ in (*params.lora, *params.control_vectors))]

@@ -22,6 +22,7 @@ from hoshikage.llama.projector import Projector
 from hoshikage.llama.templates import Templates
 from hoshikage.llama.vocab import NO_TOKEN, Vocab
 from hoshikage.params import (
+    AdapterSet,
     Counting,
     Detokenization,
     Embedding,
@@ -115,14 +116,14 @@ class Tasks:
         """Returns how many tokens were computed, and whether it came to its end."""
         if self._embedder is None:
             self._embedder = Embedder.open(self._model, self._params, self._adapters)
-        embedder = self._embedder
+        embedder, adapters = self._embedder, self._adapters.chosen(task.lora, task.control_vectors)
         texts = [*self._texts(task, embedder)]
         n_tokens = sum(map(len, texts))
         self._cancels.admitted(job, embedder.abort)
         before = 0
         try:
             for tokens in texts:
-                event = self._event(job, task, embedder, tokens, before)
+                event = self._event(job, task, embedder, adapters, tokens, before)
                 if event is None or self._cancels.wanted(job):
                     return n_tokens, False
                 self._emit(event)
@@ -133,14 +134,24 @@ class Tasks:
         return n_tokens, True
 
     def _event(
-        self, job: int, task: Embedding | Ranking, embedder: Embedder, tokens: list[int], before: int
+        self,
+        job: int,
+        task: Embedding | Ranking,
+        embedder: Embedder,
+        adapters: AdapterSet,
+        tokens: list[int],
+        before: int,
     ) -> wire.Vector | wire.Score | None:
         """Computes the vector of one text, or its score for a ranking; `before` tokens of others are computed. Returns
         None where the task is cancelled."""
         if isinstance(task, Ranking):
-            score = embedder.score(tokens)
+            score = embedder.score(tokens, adapters)
             return None if score is None else wire.Score(job, score, scores_are_shares(self._model))
-        vector = embedder.embed(tokens, task.dimensions, lambda done: self._emit(wire.Prefill(job, before + done)))
+
+        def told(done: int) -> None:
+            self._emit(wire.Prefill(job, before + done))
+
+        vector = embedder.embed(tokens, task.dimensions, told, adapters)
         return None if vector is None else wire.Vector(job, vector.astype("<f4").tobytes())
 
     def _texts(self, task: Embedding | Ranking, embedder: Embedder) -> Iterable[list[int]]:

@@ -317,7 +317,9 @@ class _Loaded:
         scorer = None if request.logprobs is None else Scorer(self._context, request.logprobs)
         reuse = self._params.kv_reuse == "prefix" if request.cache_prompt is None else request.cache_prompt
         exact = self._params.deterministic
-        adapters, without, wakes = self._adapters.woken(self._adapters.chosen(request.lora), prompt.tokens)
+        adapters, without, wakes = self._adapters.woken(
+            self._adapters.chosen(request.lora, request.control_vectors), prompt.tokens
+        )
         if wakes and request.echo and scorer is not None:
             raise InvalidRequest("engine.alora_scored", param="logprobs")
         scope = self._adapters.scope(request.scope, without if wakes else adapters)

@@ -44,7 +44,12 @@ def require_lora(file: Path, architecture: str) -> tuple[int, ...]:
         raise GgufInvalid("model.lora_kind", file=str(file), kind=result.kind if result.kind != "adapter" else kind)
     if result.architecture != architecture:
         raise GgufInvalid("model.lora_unlike", file=str(file), architecture=result.architecture, wanted=architecture)
-    return result.arrays.get(INVOCATION, ())
+    return invocation_of(result)
+
+
+def invocation_of(header: GgufHeader) -> tuple[int, ...]:
+    """Returns the tokens from which on an aLoRA is active; none for an adapter that always is."""
+    return header.arrays.get(INVOCATION, ())
 
 
 def require_control_vector(file: Path, header: GgufHeader) -> None:

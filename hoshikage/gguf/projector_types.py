@@ -1,7 +1,7 @@
 """Judges how the values of a projector's header lie in the file: libmtmd ends its process where one has a type that it
 does not ask for, and reads on behind an array that is too short. Pure; any thread.
 
-What no release asks for may lie there as it likes. All that asks has asked for the same since libmtmd is there.
+What no release asks for may lie there as it likes. All releases with a libmtmd ask for the same.
 """
 
 from __future__ import annotations

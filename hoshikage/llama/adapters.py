@@ -44,14 +44,17 @@ class Adapters:
         for path, _ in params.lora:
             self._lora(path)
 
-    def chosen(self, lora: tuple[Scaled, ...] | None) -> AdapterSet:
-        """Returns a request's adapters, and loads those that are not loaded yet. Raises ModelLoadFailed,
-        NotSupported."""
-        if lora is None or lora == self.usual.lora:
-            return self.usual
-        for path, _ in lora:
-            self._lora(path)
-        return AdapterSet(tuple(one for one in lora if one.scale), self.usual.control_vectors)
+    def chosen(self, lora: tuple[Scaled, ...] | None, control_vectors: tuple[Scaled, ...] | None = None) -> AdapterSet:
+        """Returns a request's adapters, and loads those that are not loaded yet; None is as usual. Raises
+        ModelLoadFailed, NotSupported."""
+        usual = self.usual
+        if lora is None or lora == usual.lora:
+            lora = usual.lora
+        else:
+            for path, _ in lora:
+                self._lora(path)
+            lora = tuple(one for one in lora if one.scale)
+        return AdapterSet(lora, usual.control_vectors if control_vectors is None else control_vectors)
 
     def woken(self, wanted: AdapterSet, tokens: Sequence[int]) -> tuple[AdapterSet, AdapterSet, int]:
         """Returns what a prompt is computed with, what its first tokens are, and how many these are: an aLoRA is active

@@ -38,6 +38,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "With an adapter that is active from its invocation on (aLoRA) there are no log probabilities of the prompt "
         "(echo with logprobs).",
     ),
+    "alora_within": (
+        "このモデルは文章を一度に読むため、途中の合図から効くアダプター（aLoRA）は使えません。",
+        "This model reads a text at once, so that an adapter which is active from its invocation on (aLoRA) cannot "
+        "begin within it.",
+    ),
     "adapter_unused": (
         "ライブラリがアダプターの切り替えに失敗しました（コード {code}）。",
         "The library could not change the adapters (code {code}).",

@@ -72,6 +72,11 @@ class ModelSpec(Frozen, frozen=True):
         return () if self.persona is None else self.persona.sampling.lora
 
     @property
+    def own_control_vectors(self) -> tuple[Scaled, ...]:
+        """Returns the persona's control vectors."""
+        return () if self.persona is None else self.persona.sampling.control_vectors
+
+    @property
     def sampling(self) -> OwnOptions:
         """Lays the persona's defaults over the model's."""
         persona = {} if self.persona is None else self.persona.sampling.sampling()
@@ -247,14 +252,11 @@ class Registry:
             _not_found(model, (spec.label for spec in self.specs()))
         if self._model(name) is not None:
             raise InvalidRequest("model.persona_is_label", label=name)
-        for path, _ in sampling.lora:
-            gguf.require_lora(Path(self._located(path)), gguf.read(base.file).architecture)
-        entry: dict[str, Any] = {
-            "model": model,
-            "system": system,
-            "created": int(time.time()),
-            **sampling.kept().given(),
-        }
+        if sampling.lora or sampling.control_vectors:
+            own = self._with_adapters(sampling)
+            gguf.require_adapters(gguf.read(base.file), own.lora, own.control_vectors)
+        entry: dict[str, Any] = {"model": model, "system": system, "created": int(time.time())}
+        entry |= sampling.kept().given()
         problem = parse_persona(name, entry)
         if isinstance(problem, Issue):
             raise InvalidRequest.of(problem.key, problem.details)
@@ -324,9 +326,13 @@ class Registry:
             options = options.having(draft=self._located(options.draft))
         if options.mmproj is not None:
             options = options.having(mmproj=self._located(options.mmproj))
+        return ModelSpec(entry.label, file, entry.stop, created, self._with_adapters(options), tuned=entry.tuned)
+
+    def _with_adapters(self, options: OwnOptions) -> OwnOptions:
+        """Returns the options with the places of their adapters."""
         for name in ("lora", "control_vector"):
             options = options.having_files(name, self._located)
-        return ModelSpec(entry.label, file, entry.stop, created, options, tuned=entry.tuned)
+        return options
 
     def _located(self, path: str) -> str:
         return str(self._locate(Path(path).parent, Path(path).name))
@@ -352,7 +358,7 @@ class Registry:
 
     def _as_persona(self, persona: Persona) -> ModelSpec | None:
         base = self._model(persona.model)
-        persona = replace(persona, sampling=persona.sampling.having_files("lora", self._located))
+        persona = replace(persona, sampling=self._with_adapters(persona.sampling))
         return replace(base, persona=persona) if base is not None else None
 
     def _refuse_persona(self, persona: Persona) -> NoReturn:

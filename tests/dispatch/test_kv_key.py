@@ -38,6 +38,8 @@ def other_value(name: str, default: Any, file: Path) -> Any:
         return CHANGED[name]
     if name in ("lora", "control_vectors"):
         return (Scaled(str(file)),)
+    if name == "mmproj":
+        return str(file)
     if isinstance(default, bool):
         return not default
     return default + 1 if isinstance(default, int | float) else f"{default} "
@@ -69,6 +71,20 @@ def test_another_library_release_or_device_makes_another_key(params: LoadParams)
     assert key_of(same, params) in keys
 
 
+def test_another_content_of_what_is_beside_the_model_makes_another_key(params: LoadParams, tmp_path: Path) -> None:
+    library, file = choice("one"), tmp_path / "beside.gguf"
+    file.write_bytes(b"one")
+    files = (Scaled(str(file)),)
+    beside = [
+        replace(params, mmproj=str(file)),
+        replace(params, lora=files),
+        replace(params, control_vectors=files),
+    ]
+    before = [key_of(library, one) for one in beside]
+    file.write_bytes(b"another")
+    assert not {*before} & {key_of(library, one) for one in beside}
+
+
 def test_another_content_makes_another_key_and_another_place_none(params: LoadParams) -> None:
     library, model = choice("one"), Path(params.model_path)
     usual = key_of(library, params)
@@ -78,12 +94,3 @@ def test_another_content_makes_another_key_and_another_place_none(params: LoadPa
     moved.write_bytes(b"GGUF and less")
     os.utime(moved, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert key_of(library, replace(params, model_path=str(moved))) != usual
-
-
-def test_the_content_of_an_adapter_counts(params: LoadParams, tmp_path: Path) -> None:
-    library, adapter = choice("one"), tmp_path / "adapter.gguf"
-    adapter.write_bytes(b"one")
-    adapted = replace(params, lora=(Scaled(str(adapter)),))
-    first = key_of(library, adapted)
-    adapter.write_bytes(b"other")
-    assert key_of(library, adapted) != first

@@ -16,6 +16,7 @@ from tests.adapter_files import write_control_vector, write_lora, write_merged
 from tests.end_to_end.live import LiveServer, home_environ
 
 pytestmark = pytest.mark.process
+INVOCATION = (270, 271, 272)
 TRUTHS = {
     "plain": ({}, {}),
     "one": ({1: 1.0}, {}),
@@ -43,6 +44,11 @@ def adapted(
     registry.add("calmed", base, (), own_options({"control_vector": [f"{calm}:2"]}))
     registry.add("lost", base, (), own_options({"lora": [str(folder / "gone.gguf")]}))
     registry.add_persona("poet", "base", "Short.", persona_options({"lora": [two]}))
+    registry.add_persona(
+        "monk", "base", "Short.", persona_options({"control_vector": [f"{calm}:2"], "lora": [f"{one}:0"]})
+    )
+    alora = write_lora(folder / "alora.gguf", 1, invocation=INVOCATION)
+    registry.add("woken", base, (), own_options({"lora": [str(alora)]}))
     environ = home_environ(home, library_file, N_CTX="256")
     with LiveServer(environ) as live:
         yield live, {label: written(live, label) for label in TRUTHS}
@@ -65,6 +71,7 @@ def test_models_personas_and_requests_have_their_own(adapted: tuple[LiveServer, 
     assert written(live, "base") == truth["one"]
     assert written(live, "poet") == truth["two"]
     assert written(live, "calmed") == truth["calm"]
+    assert written(live, "monk") == truth["calm"]
     assert written(live, "base", lora=[]) == truth["plain"]
     assert written(live, "base", lora=[{"id": 0, "scale": 0.5}]) == truth["half"]
     assert written(live, "base", lora=[{"id": 1, "scale": 1}]) == truth["two"]
@@ -75,7 +82,8 @@ def test_models_personas_and_requests_have_their_own(adapted: tuple[LiveServer, 
 def test_scales_are_listed_and_changed_for_all(adapted: tuple[LiveServer, dict[str, str]]) -> None:
     live, truth = adapted
     url = f"{live.url}/lora-adapters?model=base"
-    listed = [{"id": 0, "path": "lora-1.gguf", "scale": 1.0}, {"id": 1, "path": "lora-2.gguf", "scale": 0.0}]
+    told = {"task_name": "", "prompt_prefix": ""}
+    listed = [{"id": number, "path": f"lora-{number + 1}.gguf", "scale": 1.0 - number, **told} for number in (0, 1)]
     assert httpx.get(url).json() == listed
     assert httpx.post(url, json=[{"id": 1, "scale": 1.0}]).status_code == 401
     head = {"Authorization": f"Bearer {admin_token(live)}"}
@@ -86,6 +94,34 @@ def test_scales_are_listed_and_changed_for_all(adapted: tuple[LiveServer, dict[s
     choice = {"model": "base", "adapters": [{"id": 0, "scale": 1.0}]}
     assert httpx.post(f"{live.url}/lora-adapters", json=choice, headers=head).status_code == 200
     assert written(live, "base") == truth["one"]
+
+
+def test_the_words_that_wake_an_adapter_are_listed(adapted: tuple[LiveServer, dict[str, str]]) -> None:
+    live, _ = adapted
+    (listed,) = httpx.get(f"{live.url}/lora-adapters?model=woken").json()
+    words = httpx.post(f"{live.url}/detokenize", json={"model": "woken", "tokens": [*INVOCATION]}).json()["content"]
+    assert listed["alora_invocation_tokens"] == [*INVOCATION]
+    assert listed["alora_invocation_string"] == words != ""
+
+
+def test_vectors_have_the_adapters_of_the_model_and_of_the_persona(
+    adapted: tuple[LiveServer, dict[str, str]],
+) -> None:
+    live, _ = adapted
+
+    def vector(model: str) -> list[float]:
+        body = {"model": model, "input": "w3 w14"}
+        answer = httpx.post(f"{live.url}/v1/embeddings", json=body, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return [round(number, 4) for number in answer.json()["data"][0]["embedding"]]
+
+    plain, one, two, calm = map(vector, ("plain", "one", "two", "calm"))
+    assert len({*map(tuple, (plain, one, two, calm))}) == 4
+    assert [vector(model) for model in ("poet", "monk", "calmed", "woken")] == [two, calm, calm, plain]
+    head = {"Authorization": f"Bearer {admin_token(live)}"}
+    choice = {"model": "base", "adapters": [{"id": 1, "scale": 1.0}]}
+    assert httpx.post(f"{live.url}/lora-adapters", json=choice, headers=head).status_code == 200
+    assert vector("base") == two
 
 
 def test_scales_of_adapters_that_are_others_by_now_are_forgotten(
@@ -110,6 +146,10 @@ def test_an_adapter_that_cannot_be_is_refused_when_a_persona_is_made(
     live, _ = adapted
     head = {"Authorization": f"Bearer {admin_token(live)}"}
     other = write_lora(tmp_path / "other.gguf", 1, "qwen2")
+    narrow = write_control_vector(tmp_path / "narrow.gguf", 5, width=32)
+    body = {"name": "bad", "model": "base", "system": "x", "control_vector": [str(narrow)]}
+    answer = httpx.post(f"{live.url}/admin/personas", json=body, headers=head)
+    assert (answer.status_code, "narrow.gguf" in answer.text) == (400, True), answer.text
     for file, words in ((other, "qwen2"), (tmp_path / "none.gguf", "none.gguf"), (tmp_path, str(tmp_path))):
         body = {"name": "bad", "model": "base", "system": "x", "lora": [str(file)]}
         answer = httpx.post(f"{live.url}/admin/personas", json=body, headers=head)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from hoshikage import wire
 from hoshikage._ffi.library import load
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
+from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.model import Model
 from hoshikage.params import AdapterSet, GenerationRequest, LoadParams, SamplingParams, Scaled, TokenPrompt
 from tests.adapter_files import write_lora, write_merged
@@ -49,6 +51,7 @@ def main() -> dict[str, Any]:
     sets = {"plain": (), "alora": (alora,), "both": (alora, lora)}
     right = {name: bare(library, model, alora, given) for name, given in sets.items()}
     found: dict[str, Any] = {"right": right, "wrong": {}, "cached": {}}
+    found["vectors"] = vectors(library, model, str(write_merged(folder / "merged.gguf", {1: 1.0}, {})), alora)
     for mode, settings in MODES.items():
         engine = Engine(library, model, **settings)
         jobs = {}
@@ -98,6 +101,42 @@ def bare(library: Path, file: str, alora: Scaled, given: tuple[Scaled, ...]) -> 
         context.close()
     model.close()
     return result
+
+
+def vectors(library: Path, file: str, merged: str, alora: Scaled) -> dict[str, list[float]]:
+    """Tells for each prompt how far its vector is from that of the model without the adapter, from that of one which
+    has it in its weights, and from that of a loop which sets it where its invocation begins."""
+    opened = load(library, lambda _level, _line: None)
+    params = LoadParams(file, n_ctx=256, n_threads=1, n_batch=8, lora=(alora,))
+    model, whole = (Model.load(opened, replace(params, model_path=one), lambda _: True) for one in (file, merged))
+    adapters, none = Adapters(model, params), Adapters(whole, LoadParams(merged))
+    embedder, other = Embedder.open(model, params, adapters), Embedder.open(whole, params, none)
+    result = {}
+    for prompt, tokens in PROMPTS.items():
+        place = len(tokens) if (begin := ACTIVE[prompt]) is None else begin
+        context = embedder._context
+        context.clear()
+        rows = np.zeros(model.n_embd, np.float32)
+        for start, part, used in ((0, tokens[:place], AdapterSet()), (place, tokens[place:], AdapterSet((alora,)))):
+            adapters.use(context, used)
+            for at, token in enumerate(part, start):  # one after the other
+                context.batch.clear()
+                index = context.batch.add(token, at, 0, True)
+                assert context.decode()
+                rows += embedder._vector(index)
+        loop = rows / np.linalg.norm(rows)
+        mine = embedded(embedder, tokens)
+        plain = embedded(embedder, tokens, AdapterSet())
+        result[prompt] = [float(np.abs(mine - one).max()) for one in (plain, embedded(other, tokens), loop)]
+    for each in (embedder, other, model, whole):
+        each.close()
+    return result
+
+
+def embedded(embedder: Embedder, tokens: tuple[int, ...], adapters: AdapterSet | None = None) -> Any:
+    vector = embedder.embed(tokens, None, lambda _done: None, adapters)
+    assert vector is not None
+    return vector.copy()
 
 
 def decoded(context: Context, tokens: tuple[int, ...], position: int) -> int:

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.engine.alora_done import ACTIVE, MODES
 
+NEAR = 1e-4
+"""Vectors that differ less are the same: their texts were divided into batches in other places."""
 pytestmark = [pytest.mark.native, pytest.mark.process]
 
 
@@ -31,6 +33,9 @@ def test_answers_are_those_of_a_loop_that_sets_it_where_it_begins(
     plain, alora = found["right"]["plain"], found["right"]["alora"]
     assert {prompt for prompt in ACTIVE if plain[prompt] == alora[prompt]} == {"never"}
     assert sum(found["cached"]["kept"]) > sum(found["cached"]["one"]) == 0
+    for prompt, (from_plain, from_merged, from_loop) in found["vectors"].items():
+        assert from_loop < NEAR, prompt
+        assert (from_plain < NEAR, from_merged < NEAR) == (prompt == "never", prompt == "at once"), prompt
 
 
 def test_a_release_that_cannot_change_it_in_time_says_which_can(libraries: dict[str, Path], tmp_path: Path) -> None:
