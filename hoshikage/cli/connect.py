@@ -39,6 +39,9 @@ BACKUP: Final = ".before-hoshikage"
 PRIVATE: Final = 0o600
 TOKEN_NAME: Final = "connect-{program}"
 HIDDEN: Final = "***"
+REFERENCE: Final = "${input:"
+"""An editor writes this in front of the name of a secret that it keeps elsewhere."""
+SECRETS: Final = re.compile(rf"{PREFIX}[\w-]+|{re.escape(REFERENCE)}[\w.-]+\}}")
 
 
 def register(commands: Commands) -> None:
@@ -64,11 +67,17 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     outcome = _capabilities(server, context)
     model, models = _chosen(args.model, outcome, program, context)
     connection = ProgramContext(url, None, model, models, Path.home(), context.environ, sys.platform)
+    if args.model is None:
+        model = _standing(program, connection) or model
+    others = (one for one in models if one != model)
+    connection = replace(connection, model=model, models=(model, *others))
     setup = program.setup(connection)
     if args.write and not setup.edits:
         raise UsageError("connect.no_file", title=program.title, program=args.program)
     token = _token(args.program) if args.token else None
-    known = _kept_token(setup, url, own=not args.url) if token is None and (args.write or args.check) else token
+    known = token
+    if token is None and (args.write or args.check):
+        known = _kept_token(setup, url, own=args.write and not args.url)
     if known is not None:
         setup = program.setup(replace(connection, token=known))
     lines: list[str] = []
@@ -85,7 +94,8 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     if args.check:
         certificate = context.settings.tls_cert_file
         trusted = str(certificate) if certificate is not None and not args.url else None
-        checked = probe(url, program.form, model.id, known, trusted, context.language)
+        shown = None if known is not None and known.startswith(REFERENCE) else known
+        checked = probe(url, program.form, model.id, shown, trusted, context.language)
         lines.append(context.text("connect.checked", title=program.title, path=checked, model=model.id))
     data = {
         "program": args.program,
@@ -142,10 +152,36 @@ def _chosen(
     elif not able:
         able = writing
         result.note(_warning("connect.no_infill", context, title=program.title))
-    first = next((one for one in able if one["loaded"]), able[0])
-    return ServedModel.of(first), tuple(
-        ServedModel.of(one) for one in (first, *(one for one in writing if one is not first))
-    )
+    usual = context.settings.default_model
+    by_default = [one for one in able if usual is not None and (usual == one["id"] or usual in one["aliases"])]
+    first = next(iter([*by_default, *(one for one in able if one["loaded"]), *able]))
+    return ServedModel.of(first), tuple(map(ServedModel.of, writing))
+
+
+def _standing(program: Program, connection: ProgramContext) -> ServedModel | None:
+    """Returns the model that the program's files name: the one with which most of their lines would be written again.
+    None where they name none, or all alike."""
+
+    def again(model: ServedModel) -> int:
+        count = 0
+        for edit in program.setup(replace(connection, model=model)).edits:
+            lines = {_bare(line) for line in _present(edit.file).splitlines()}
+            count += sum(_bare(line) in lines for line in edit.applied("").splitlines())
+        return count
+
+    scores = [again(model) for model in connection.models]
+    return connection.models[scores.index(max(scores))] if len(set(scores)) > 1 else None
+
+
+def _present(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):  # it is told where the file is written
+        return ""
+
+
+def _bare(line: str) -> str:
+    return line.strip(" \t,")
 
 
 def _token(program: str) -> str:
@@ -156,17 +192,21 @@ def _token(program: str) -> str:
 
 
 def _kept_token(setup: Setup, url: str, *, own: bool) -> str | None:
-    """Returns the token that the program's files have for this server, and would lose without one. `own`: this
-    machine's server, so that it is known whether the token holds."""
+    """Returns the token that the program's files have for this server, and would lose without one. `own`: a token of
+    this machine's server has to hold."""
     for edit in setup.edits:
         try:
             old, new = _change(edit)
         except UsageError:  # it is told where the file is written
             continue
-        for token in re.findall(rf"{PREFIX}[\w-]+", old or ""):
+        for token in SECRETS.findall(old or ""):
             if token in new or url not in (old or ""):
                 continue
-            if not own or TokenStore(config_dir() / "tokens.json").verify(token) is not None:
+            if (
+                not own
+                or token.startswith(REFERENCE)
+                or TokenStore(config_dir() / "tokens.json").verify(token) is not None
+            ):
                 return str(token)
     return None
 

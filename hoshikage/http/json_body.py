@@ -39,7 +39,7 @@ MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
 SHOWN_CHARACTERS: Final = 60
 SHOWN_PLACE: Final = 240
-"""A path with more characters than these is told by its beginning and its end."""
+"""A path is cut in its middle where it has more characters than these."""
 
 Link = tuple[Any, str | int]
 """A Link is a value's place: the link of its container, and its name or index there."""

@@ -10,7 +10,7 @@ import shlex
 from typing import Any, Final
 
 from hoshikage.programs.connection import ProgramContext, ServedModel, Setup
-from hoshikage.programs.edits import JsonValues, MarkedLines, OwnFile
+from hoshikage.programs.edits import JsonValues, MarkedLines, OwnFile, members
 
 CODEX_INSTRUCTIONS: Final = (
     "You are a coding agent in the user's repository. Look at files before you change them, make the smallest change "
@@ -100,11 +100,13 @@ def opencode(connection: ProgramContext) -> Setup:
     provider = {
         "npm": "@ai-sdk/openai-compatible",
         "name": "Hoshikage",
-        "options": {"baseURL": f"{connection.url}/v1", "apiKey": connection.key},
         "models": models,
     }
+    section = ("provider", "hoshikage")
+    options = {"baseURL": f"{connection.url}/v1", "apiKey": connection.key}
     edit = JsonValues(
-        commented if commented.exists() else folder / "opencode.json", [(("provider", "hoshikage"), provider)]
+        commented if commented.exists() else folder / "opencode.json",
+        [*members(section, provider), *members((*section, "options"), options)],
     )
     return Setup((edit,), (f"opencode -m {shlex.quote('hoshikage/' + connection.model.id)}",))
 
@@ -179,7 +181,7 @@ def pi(connection: ProgramContext) -> Setup:
     }
     file = connection.home / ".pi" / "agent" / "models.json"
     command = f"pi --provider hoshikage --model {shlex.quote(connection.model.id)}"
-    return Setup((JsonValues(file, [(("providers", "hoshikage"), provider)]),), (command,))
+    return Setup((JsonValues(file, members(("providers", "hoshikage"), provider)),), (command,))
 
 
 def openai(connection: ProgramContext) -> Setup:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.programs.connection import ProgramContext, Setup
-from hoshikage.programs.edits import JsonValues, OwnFile
+from hoshikage.programs.edits import JsonValues, OwnFile, members
 
 PRODUCT: Final = "Hoshikage"
+LLAMA_VSCODE: Final = ("", "_chat", "_tools")
+"""llama.vscode has an address and a key for each of these uses: completion, chat, and work with tools."""
 
 
 def continue_(connection: ProgramContext) -> Setup:
@@ -59,7 +61,7 @@ def zed(connection: ProgramContext) -> Setup:
         folder = connection.folder("APPDATA", "AppData", "Roaming") / "Zed"
     else:
         folder = connection.folder("XDG_CONFIG_HOME", ".config") / "zed"
-    edit = JsonValues(folder / "settings.json", [(("language_models", "openai_compatible", PRODUCT), provider)])
+    edit = JsonValues(folder / "settings.json", members(("language_models", "openai_compatible", PRODUCT), provider))
     return Setup((edit,), (f"export HOSHIKAGE_API_KEY={connection.key}", "zed"), ("connect.note_zed",))
 
 
@@ -78,23 +80,20 @@ def vscode(connection: ProgramContext) -> Setup:
         for one in connection.models
     ]
     group = {
-        "name": PRODUCT,
         "vendor": "customendpoint",
         "apiKey": connection.key,
         "apiType": "chat-completions",
         "models": models,
     }
     file = _code_folder(connection) / "chatLanguageModels.json"
-    return Setup((JsonValues(file, [((("name", PRODUCT),), group)]),), notes=("connect.note_vscode",))
+    return Setup((JsonValues(file, members((("name", PRODUCT),), group)),), notes=("connect.note_vscode",))
 
 
 def llama_vscode(connection: ProgramContext) -> Setup:
-    values = {
-        "llama-vscode.endpoint": connection.url,
-        "llama-vscode.api_key": connection.token or "",
-    }
-    file = _code_folder(connection) / "settings.json"
-    return Setup((JsonValues(file, [((name,), value) for name, value in values.items()]),))
+    values = {f"llama-vscode.endpoint{use}": connection.url for use in LLAMA_VSCODE}
+    values |= {f"llama-vscode.api_key{use}": connection.token or "" for use in LLAMA_VSCODE}
+    values["llama-vscode.ai_model"] = connection.model.id  # by itself it asks for a model of a company's
+    return Setup((JsonValues(_code_folder(connection) / "settings.json", members((), values)),))
 
 
 def _code_folder(connection: ProgramContext) -> Path:
@@ -130,6 +129,8 @@ def open_webui(connection: ProgramContext) -> Setup:
         "OPENAI_API_KEYS": connection.key,
         "OLLAMA_BASE_URL": connection.url,
     }
+    if connection.token:
+        variables["OLLAMA_API_CONFIGS"] = json.dumps({"0": {"enable": True, "key": connection.token}})
     lines = tuple(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
     return Setup(commands=(*lines, "open-webui serve"), notes=("connect.note_open_webui",))
 

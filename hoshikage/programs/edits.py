@@ -6,7 +6,7 @@ None of them touches what is not ours: `applied` gives the whole new text, which
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -54,6 +54,11 @@ class JsonValues:
         except (ValueError, RecursionError) as error:
             raise UsageError("connect.file_not_json", file=str(self.file), reason=str(error)[:200]) from None
         return text
+
+
+def members(section: Sequence[jsonc.Step], values: Mapping[str, Any]) -> list[tuple[Sequence[jsonc.Step], Any]]:
+    """Returns each value with its place in the section: what a person has put beside them there stays."""
+    return [((*section, name), value) for name, value in values.items()]
 
 
 @dataclass(frozen=True, slots=True)

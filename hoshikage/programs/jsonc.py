@@ -64,7 +64,7 @@ def put(text: str, path: Sequence[Step], value: Any) -> str:
             raise ValueError(f"{'/'.join(map(str, path[:depth]))}: {text[at]}")
         result = _find(text, block, step)
         if result is None:
-            return _insert(text, block, step, _wrapped(path[depth + 1 :], value))
+            return _insert(text, block, step, _named(step, _wrapped(path[depth + 1 :], value)))
         if depth == len(path) - 1:
             return text[: result.value] + _shown(value, _column(text, result.begin)) + text[result.end :]
         at = result.value
@@ -73,8 +73,13 @@ def put(text: str, path: Sequence[Step], value: Any) -> str:
 
 def _wrapped(rest: Sequence[Step], value: Any) -> Any:
     for step in reversed(rest):
-        value = [value] if isinstance(step, tuple) else {step: value}
+        value = [_named(step, value)] if isinstance(step, tuple) else {step: value}
     return value
+
+
+def _named(step: Step, value: Any) -> Any:
+    """Returns an object of an array with the member by which it is found; anything else as it is."""
+    return {step[0]: step[1], **value} if isinstance(step, tuple) and isinstance(value, dict) else value
 
 
 def _find(text: str, block: _Block, step: Step) -> _Item | None:
@@ -89,33 +94,39 @@ def _find(text: str, block: _Block, step: Step) -> _Item | None:
 
 def _insert(text: str, block: _Block, step: Step, value: Any) -> str:
     outer = _line_indent(text, block.begin)
-    inner = _column(text, block.items[0].begin) if block.items else outer + INDENT
+    inner = _column(text, block.items[0].begin) if block.items else _deeper(outer)
     name = "" if isinstance(step, tuple) else json.dumps(step, ensure_ascii=False) + ": "
-    new = f"\n{' ' * inner}{name}{_shown(value, inner)}"
+    new = f"\n{inner}{name}{_shown(value, inner)}"
     if not block.items:
         kept = text[block.begin + 1 : block.close].rstrip()
-        return f"{text[: block.begin + 1]}{kept}{new}\n{' ' * outer}{text[block.close :]}"
+        return f"{text[: block.begin + 1]}{kept}{new}\n{outer}{text[block.close :]}"
     last = block.items[-1].end
     rest = text[last : block.close]
     if block.trailing:
         head, _, tail = rest.partition(",")
-        return f"{text[:last]}{head},{tail.rstrip()}{new},\n{' ' * outer}{text[block.close :]}"
-    return f"{text[:last]},{rest.rstrip()}{new}\n{' ' * outer}{text[block.close :]}"
+        return f"{text[:last]}{head},{tail.rstrip()}{new},\n{outer}{text[block.close :]}"
+    return f"{text[:last]},{rest.rstrip()}{new}\n{outer}{text[block.close :]}"
 
 
-def _shown(value: Any, indent: int) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=INDENT).replace("\n", "\n" + " " * indent)
+def _shown(value: Any, indent: str) -> str:
+    step = "\t" if "\t" in indent else INDENT
+    return json.dumps(value, ensure_ascii=False, indent=step).replace("\n", "\n" + indent)
 
 
-def _column(text: str, at: int) -> int:
+def _deeper(indent: str) -> str:
+    """Returns the indentation one level deeper, by tabs where there are some."""
+    return indent + ("\t" if "\t" in indent else " " * INDENT)
+
+
+def _column(text: str, at: int) -> str:
     """Returns how far an item is indented; that of its line where it is not the first of it."""
     start = text.rfind("\n", 0, at) + 1
-    return at - start if not text[start:at].strip() else _line_indent(text, at) + INDENT
+    return text[start:at] if not text[start:at].strip() else _deeper(_line_indent(text, at))
 
 
-def _line_indent(text: str, at: int) -> int:
+def _line_indent(text: str, at: int) -> str:
     line = text[text.rfind("\n", 0, at) + 1 : at]
-    return len(line) - len(line.lstrip())
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _space(text: str, at: int) -> int:

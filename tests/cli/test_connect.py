@@ -143,6 +143,39 @@ def test_a_later_write_keeps_the_token_that_stands_there(cli: Cli, star: Path, n
     assert token_of(cli("connect", name, "--write", "--yes", "--json")) == [], "one that has ended is of no use"
 
 
+def test_a_key_that_the_editor_keeps_stays_where_it_is(cli: Cli, star: Path) -> None:
+    ran = cli("connect", "vscode", "--write", "--yes", "--json")
+    file = Path(ran.data["files"][0]["file"])
+    file.write_text(file.read_text("utf-8").replace('"none"', '"${input:chat.lm.secret.1}"'), "utf-8")
+    before = file.read_bytes()
+    assert "Everything is written like that already" in cli("connect", "vscode", "--write", "--yes").err
+    assert file.read_bytes() == before
+    cli("connect", "vscode", "--write", "--yes", "--url", "https://star.example")
+    assert "input:" not in file.read_text("utf-8"), "another server is not given it"
+
+
+@pytest.mark.parametrize("name", ["codex", "claude-code", "qwen-code", "aider", "llama-vim", "llama-vscode"])
+def test_without_a_model_the_one_that_stands_there_else_the_default_one(
+    cli: Cli, star: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for label in ("moon", "sun"):
+        registry.add(label, Gguf().with_pair("tokenizer.ggml.fim_pre_token_id", U32, 1).write(star.parent / label))
+    monkeypatch.setenv("DEFAULT_MODEL", "sun")
+    assert cli("connect", name, "--json").data["model"] == "sun"
+    assert cli("connect", name, "--model", "moon", "--write", "--yes").status == 0
+    assert cli("connect", name, "--json").data["model"] == "moon"
+    written = cli("connect", name, "--write", "--yes", "--json").data
+    assert (written["model"], written["written"]) == ("moon", [])
+    assert cli("connect", name, "--model", "sun", "--json").data["model"] == "sun"
+
+
+@pytest.mark.process
+def test_a_check_alone_tries_what_stands_there(cli: Cli, server: Running, star: Path) -> None:
+    at = ("--port", str(server.port))
+    cli("connect", "codex", "--model", "first", "--write", "--yes", "--token", *at)
+    assert "was answered to its end by model first" in cli("connect", "codex", "--check", *at).out
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("name", ["codex", "claude-code", "opencode", "open-webui"])
 def test_one_request_in_each_form(cli: Cli, server: Running, name: str) -> None:

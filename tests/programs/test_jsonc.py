@@ -35,6 +35,9 @@ COMMENTED = """\
         ("[]", (("name", "x"),), "[\n  7\n]"),
         ('[{"name": "y"}, {"name": "x", "b": 2}]', (("name", "x"),), '[{"name": "y"}, 7]'),
         ('[{"name": "y"}]', (("name", "x"),), '[{"name": "y"},\n  7\n]'),
+        ('{\n\t"a": 1\n}\n', ("b", "c"), '{\n\t"a": 1,\n\t"b": {\n\t\t"c": 7\n\t}\n}\n'),
+        ("[]", (("name", "x"), "b"), '[\n  {\n    "name": "x",\n    "b": 7\n  }\n]'),
+        ("{}", ("a", ("name", "x"), "b"), '{\n  "a": [\n    {\n      "name": "x",\n      "b": 7\n    }\n  ]\n}'),
         (
             COMMENTED,
             ("models", "ours"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from hoshikage.errors import UsageError
 from hoshikage.programs import jsonc
@@ -80,6 +82,107 @@ def test_contexts_and_abilities_are_the_models_own(connection: ProgramContext) -
     assert [one["maxInputTokens"] + one["maxOutputTokens"] for one in code] == [65536, 8192]
     claude = json.loads(files(connection, "claude-code")["hoshikage.json"])["env"]
     assert claude["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "65536"
+
+
+def shape(required: dict[str, str], **others: str) -> dict[str, Any]:
+    """Makes the schema of an object with these members, of these types, and with no others."""
+    types = {name: {"type": kind} for name, kind in {**required, **others}.items()}
+    return {"type": "object", "required": [*required], "properties": types, "additionalProperties": False}
+
+
+CODE_MODEL: Final = shape(
+    {"id": "string", "name": "string", "url": "string", "toolCalling": "boolean", "vision": "boolean",
+     "maxInputTokens": "integer", "maxOutputTokens": "integer"}, thinking="boolean", streaming="boolean",
+    editTools="array", apiType="string", requestHeaders="object", supportsReasoningEffort="array",
+)  # fmt: skip
+"""VS Code takes a model of `customendpoint` so: by the manifest of the extension in its repository (2026)."""
+ZED_MODEL: Final = shape(
+    {"name": "string", "max_tokens": "integer"}, display_name="string", max_output_tokens="integer",
+    max_completion_tokens="integer", reasoning_effort="string", capabilities="object",
+)  # fmt: skip
+"""Zed takes a model of an `openai_compatible` provider so: by its `OpenAiCompatibleAvailableModel` (2026)."""
+ZED_ABLE: Final = shape(
+    dict.fromkeys(("tools", "images", "parallel_tool_calls", "prompt_cache_key"), "boolean"),
+    chat_completions="boolean", interleaved_reasoning="boolean",
+)  # fmt: skip
+LLAMA_VSCODE: Final = {
+    f"llama-vscode.{name}{use}" for name in ("endpoint", "api_key") for use in ("", "_chat", "_tools", "_embeddings")
+} | {"llama-vscode.ai_model"}
+"""llama.vscode 0.0.63 has these settings, each a string, by its manifest; it sends `ai_model` with every request."""
+
+
+def test_editors_are_told_what_their_settings_take(connection: ProgramContext) -> None:
+    (group,) = jsonc.loads(files(connection, "vscode")["chatLanguageModels.json"])
+    assert list(group) == ["name", "vendor", "apiKey", "apiType", "models"]
+    zed: Any = jsonc.loads(files(connection, "zed")["settings.json"])
+    provider = zed["language_models"]["openai_compatible"]["Hoshikage"]
+    assert list(provider) == ["api_url", "available_models"]
+    for schema, values in (
+        (CODE_MODEL, group["models"]),
+        (ZED_MODEL, provider["available_models"]),
+        (ZED_ABLE, [one["capabilities"] for one in provider["available_models"]]),
+    ):
+        assert values
+        for value in values:
+            Draft202012Validator(schema).validate(value)
+    llama: Any = jsonc.loads(files(connection, "llama-vscode")["settings.json"])
+    assert set(llama) <= LLAMA_VSCODE
+    assert all(isinstance(value, str) for value in llama.values())
+    assert llama["llama-vscode.ai_model"] == "star", "its own default is a model of a company's"
+    assert {llama[f"llama-vscode.endpoint{use}"] for use in ("", "_chat", "_tools")} == {URL}
+
+
+def test_open_webui_has_the_token_for_both_of_its_connections(connection: ProgramContext) -> None:
+    def variables(token: str | None) -> dict[str, str]:
+        *lines, _ = PROGRAMS["open-webui"].setup(replace(connection, token=token)).commands
+        return dict(shlex.split(line)[1].split("=", 1) for line in lines)
+
+    told = variables("hsk-secret")
+    assert told["OPENAI_API_KEYS"] == "hsk-secret"
+    assert json.loads(told["OLLAMA_API_CONFIGS"]) == {"0": {"enable": True, "key": "hsk-secret"}}
+    assert "OLLAMA_API_CONFIGS" not in variables(None)
+
+
+CODE: Final = """\
+// my models
+[
+    {"name": "Mine", "vendor": "openai", "apiKey": "${input:other}"}, // kept
+    {
+        "name": "Hoshikage", /* ours */
+        "vendor": "customendpoint",
+        "apiKey": "none",
+        "apiType": "chat-completions",
+        "models": [], // here
+        "settings": {"star": {"reasoningEffort": "low"}}, // what VS Code keeps of each model
+    },
+]
+"""
+OPENCODE: Final = """\
+{
+  // mine
+  "provider": {
+    "hoshikage": {
+      "npm": "@ai-sdk/openai-compatible", "name": "Hoshikage",
+      "options": {"baseURL": "http://127.0.0.1:3030/v1", "apiKey": "none", "timeout": 600000 /* slow */},
+      "models": {}
+    }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(("name", "text", "empty"), [("vscode", CODE, "[]"), ("opencode", OPENCODE, "{}")])
+def test_what_a_person_adds_to_our_section_stays(connection: ProgramContext, name: str, text: str, empty: str) -> None:
+    (edit,) = PROGRAMS[name].setup(connection).edits
+    after = edit.applied(text)
+    assert edit.applied(after) == after
+    head, models, tail = text.partition(f'"models": {empty}')
+    assert models
+    assert after.startswith(head.replace('"apiKey": "none"', '"apiKey": "hsk-secret"') + '"models": ')
+    assert after.endswith(tail)
+    written: Any = jsonc.loads(after)
+    section = written["provider"]["hoshikage"] if name == "opencode" else written[1]
+    assert len(section["models"]) == 2
 
 
 def test_llama_vim_asks_here_for_gaps_and_for_edits(connection: ProgramContext) -> None:
