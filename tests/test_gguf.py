@@ -3,6 +3,7 @@ away."""
 
 from __future__ import annotations
 
+import marshal
 import os
 import random
 import struct
@@ -18,7 +19,7 @@ import pytest
 
 from hoshikage import gguf
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf import newest
+from hoshikage.gguf import newest, reader
 from hoshikage.gguf.types import FILE_TYPES, TENSOR_TYPES
 from hoshikage.messages import LANGUAGES, text
 from tests.gguf_files import ARRAY, BOOL, F32, I32, STRING, TENSORS, TOKENS, U8, U16, U32, U64, Gguf, encoded, string
@@ -74,6 +75,28 @@ def test_a_header_is_looked_at_once_while_its_file_stays_as_it_is(file: Path) ->
         assert gguf.read(file) is not first
         file.write_bytes(b"GGUF")
         refusal(file)
+
+
+def test_headers_are_handed_over_while_their_files_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "SETTLED_S", 0.0)
+    monkeypatch.setattr(newest, "_newest", {})
+    files = [Gguf().write(tmp_path / f"{number}.gguf") for number in range(newest.MAX_KEPT + 1)]
+    headers = [gguf.read(one) for one in files]
+    rows = newest.kept()
+    assert len(rows) == newest.MAX_KEPT
+    monkeypatch.setattr(newest, "_newest", {})
+    newest.take_over(marshal.loads(marshal.dumps(rows)))
+    monkeypatch.setattr(reader, "read", lambda file: pytest.fail(f"{file} was read"))
+    for file, header in zip(files[1:], headers[1:], strict=True):
+        assert gguf.read(file) == header
+    assert gguf.read(files[1]) is gguf.read(files[1])
+    monkeypatch.undo()
+    files[2].write_bytes(b"GGUF")
+    refusal(files[2])
+    monkeypatch.setattr(newest, "MAX_BYTES", 10)
+    assert newest.kept() == []
 
 
 def test_tokens_that_may_be_marks_are_known(file: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from hoshikage.frozen import Frozen
 
+PROJECTOR: Final = "clip"
+"""Projectors have this architecture, also those without a type."""
 Scalar = int | float | bool | str
 
 

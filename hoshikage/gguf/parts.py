@@ -9,10 +9,9 @@ from typing import Final
 
 from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.frozen import Frozen
-from hoshikage.gguf.header import GgufHeader, Split
+from hoshikage.gguf.header import PROJECTOR, GgufHeader, Split
 from hoshikage.gguf.kinds import require_served
 from hoshikage.gguf.newest import read
-from hoshikage.gguf.reader import PROJECTOR
 
 SPLIT: Final = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 CHAT_KINDS: Final = ("model", "")

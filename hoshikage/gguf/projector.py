@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import GgufInvalid
-from hoshikage.gguf.header import GgufHeader
+from hoshikage.gguf.header import PROJECTOR, GgufHeader
 from hoshikage.gguf.parts import read_chat_model
-from hoshikage.gguf.reader import PROJECTOR, read
+from hoshikage.gguf.reader import read
 
 NAMED: Final = "mmproj"
 """Stands in the names of their files."""

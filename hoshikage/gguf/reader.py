@@ -22,7 +22,7 @@ from hoshikage.errors import GgufInvalid, GgufMissing
 from hoshikage.frozen import Frozen
 from hoshikage.gguf import plausible
 from hoshikage.gguf.cursor import MAX_HEADER_BYTES, Cursor
-from hoshikage.gguf.header import GgufHeader, Scalar, Split, Tensor
+from hoshikage.gguf.header import PROJECTOR, GgufHeader, Scalar, Split, Tensor
 from hoshikage.gguf.types import FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 
 VERSIONS: Final = (2, 3)
@@ -56,8 +56,6 @@ FILE_TYPE: Final = "general.file_type"
 ALIGNMENT: Final = "general.alignment"
 SPLIT_KEYS: Final = ("split.no", "split.count")
 
-PROJECTOR: Final = "clip"
-"""Projectors have this architecture, also those without a type."""
 TOKENS: Final = "tokenizer.ggml.tokens"
 MARK: Final = re.compile(rb"[<\[][^\n]{2,60}[>\]]\Z")
 TOKEN_TYPES: Final = "tokenizer.ggml.token_type"

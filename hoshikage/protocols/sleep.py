@@ -22,6 +22,7 @@ from aiohttp import web
 
 from hoshikage import __version__, page
 from hoshikage.answer.memory_holder import MEMORY
+from hoshikage.gguf import newest
 from hoshikage.http.connections import HttpRunner
 from hoshikage.http.keys import AUTHENTICATOR, DISPATCHER, LORA_SCALES, METRICS, ORIGIN_POLICY, SETTINGS
 from hoshikage.http.places import nameless
@@ -87,7 +88,9 @@ def _exec_sleeper(app: web.Application, running: HttpRunner, state: dict[str, An
     state["listening"] = [entry for site in running.own_sites for entry in site.kept()]
     state["connections"] = [(os.dup(one.descriptor), one.kind) for one in running.open]
     scales = {label: [tuple(one) for one in chosen] for label, chosen in app[LORA_SCALES].items()}
-    state["kept"] = app[DISPATCHER].kept_state() | {"measures": app[METRICS].kept_state(), "lora_scales": scales}
+    headers = {"version": __version__, "rows": newest.kept()}
+    further = {"measures": app[METRICS].kept_state(), "lora_scales": scales, "headers": headers}
+    state["kept"] = app[DISPATCHER].kept_state() | further
     log.info(text(app[SETTINGS].lang, "http.sleeps"))
     for handler in (*logging.getLogger().handlers, *log.handlers, *logging.getLogger("hoshikage").handlers):
         handler.flush()

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from hoshikage import __version__
 from hoshikage.frozen import Frozen
+from hoshikage.gguf import newest
 from hoshikage.http.connections import HEADER_S, HttpRunner, Site
 from hoshikage.http.keys import DISPATCHER, LORA_SCALES, METRICS, TLS
 from hoshikage.params import Scaled
@@ -63,6 +65,8 @@ class Woken(Frozen, frozen=True):
             app[METRICS].restore(self.kept["measures"])
             for label, chosen in self.kept["lora_scales"].items():
                 app[LORA_SCALES][label] = tuple(Scaled(*one) for one in chosen)
+            if (headers := self.kept["headers"])["version"] == __version__:  # another one may judge them otherwise
+                newest.take_over(headers["rows"])
         for (method, route), count in self.counts.items():
             app[METRICS].add_many(method, route, count)
 
