@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class Adapters:
         self._loaded: dict[str, int] = {}
         self._files: dict[str, str] = {}
         """Maps each of them to what it was read from."""
+        self._states: dict[str, tuple[int, ...]] = {}
+        """Tells one state of a request's file from another."""
+        self._contexts: WeakSet[Context] = WeakSet()
+        """These have been told what to compute with."""
         self._invocations: dict[str, tuple[int, ...]] = {}
         """An aLoRA is active from these tokens on."""
         self.usual = AdapterSet(params.lora, params.control_vectors)
@@ -48,6 +53,8 @@ class Adapters:
         """Returns a request's adapters, and loads those that are not loaded yet; None is as usual. Raises
         ModelLoadFailed, NotSupported."""
         usual = self.usual
+        for path, _ in (*(lora or ()), *(control_vectors or ())):
+            self._renew(path)
         if lora is None or lora == usual.lora:
             lora = usual.lora
         else:
@@ -104,6 +111,7 @@ class Adapters:
         if before == wanted:
             return
         keeps = self.keeps(context, wanted)
+        self._contexts.add(context)
         context.adapters = None  # until all is done
         if before is None or before.lora != wanted.lora:
             self._use_lora(context, wanted.lora)
@@ -112,6 +120,16 @@ class Adapters:
         context.adapters = wanted
         if not keeps:
             context.refresh()
+
+    def _renew(self, path: str) -> None:
+        """Forgets what was read of a file that is another by now: no context computes with that any more."""
+        state = _state_of(path)
+        if self._states.setdefault(path, state) == state or not state:
+            return
+        self._states[path] = state
+        self._loaded.pop(path, None)
+        for context in self._contexts:
+            context.adapters = None
 
     def _use_lora(self, context: Context, wanted: Sequence[Scaled]) -> None:
         api = self._model.library.api
@@ -162,6 +180,15 @@ class Adapters:
             self._loaded[path], self._files[path] = result, kv_file.identity(Path(path))
             return result
         return handle
+
+
+def _state_of(path: str) -> tuple[int, ...]:
+    """Tells one state of a file from another; empty where there is no file."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  asked with every request
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _last(tokens: Sequence[int], sequence: tuple[int, ...]) -> int | None:

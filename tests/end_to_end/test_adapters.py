@@ -140,6 +140,25 @@ def test_scales_of_adapters_that_are_others_by_now_are_forgotten(
         assert written(live, "changing") == truth["plain"]
 
 
+def test_a_personas_files_that_are_others_by_now_are_read_anew(
+    adapted: tuple[LiveServer, dict[str, str]], tmp_path: Path
+) -> None:
+    live, truth = adapted
+    head = {"Authorization": f"Bearer {admin_token(live)}"}
+    lora, vector = tmp_path / "lora.gguf", tmp_path / "vector.gguf"
+    own: dict[str, Any] = {"learner": {"lora": [str(lora)]}, "pupil": {"control_vector": [f"{vector}:2"]}}
+    answers = []
+    for seed, other in ((1, 6), (2, 5)):
+        write_lora(lora, seed)
+        write_control_vector(vector, other)
+        for name, adapters in own.items():
+            body = {"name": name, "model": "plain", "system": "x", **adapters}
+            assert httpx.post(f"{live.url}/admin/personas", json=body, headers=head).status_code == 200
+        answers.append([written(live, name) for name in own])
+    assert answers[0][0] == truth["one"]
+    assert answers[1] == [truth["two"], truth["calm"]] != answers[0]
+
+
 def test_an_adapter_that_cannot_be_is_refused_when_a_persona_is_made(
     adapted: tuple[LiveServer, dict[str, str]], tmp_path: Path
 ) -> None:
