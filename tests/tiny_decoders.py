@@ -155,6 +155,12 @@ def write_t5(file: Path, *, decoder: bool) -> Path:
 
 
 def _add_pairs(writer: Any, pairs: Mapping[str, str | int | float | list[int]]) -> None:
-    adds = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
+    adds = {
+        bool: writer.add_bool,
+        str: writer.add_string,
+        int: writer.add_uint32,
+        float: writer.add_float32,
+        list: writer.add_array,
+    }
     for name, value in pairs.items():
         adds[type(value)](name, value)

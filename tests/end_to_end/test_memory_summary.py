@@ -60,6 +60,16 @@ def test_every_protocol_tells_how_many_turns_a_digest_stood_for(server: LiveServ
     assert ollama["condensed_turns"] == turns
 
 
+def test_a_digest_comes_before_turns_are_left_out(server: LiveServer) -> None:
+    def told(model: str) -> tuple[bool, bool]:
+        answer = post(server, "/v1/chat/completions", model=model, context_overflow="shift", **ASKED)
+        assert answer.status_code == 200, answer.text
+        return "X-Hoshikage-Condensed" in answer.headers, "X-Hoshikage-Shifted" in answer.headers
+
+    assert told(LABEL) == (True, False)
+    assert told("plain") == (False, True)
+
+
 def test_a_stream_has_the_header_before_its_first_piece(server: LiveServer) -> None:
     body = {"model": LABEL, "stream": True, **ASKED}
     with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=120) as answer:

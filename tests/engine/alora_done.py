@@ -14,13 +14,15 @@ from msgspec.structs import replace
 
 from hoshikage import wire
 from hoshikage._ffi.library import load
+from hoshikage.errors import HoshikageError
 from hoshikage.llama.adapters import Adapters
 from hoshikage.llama.context import Context
 from hoshikage.llama.embedder import Embedder
 from hoshikage.llama.model import Model
 from hoshikage.params import AdapterSet, GenerationRequest, LoadParams, SamplingParams, Scaled, TokenPrompt
-from tests.adapter_files import write_lora, write_merged
+from tests.adapter_files import HEAD, write_lora, write_merged
 from tests.engine.modes_done import Engine
+from tests.tiny_decoders import write_decoder
 
 INVOCATION: Final = (270, 271, 272)
 WORDS: Final = tuple(280 + 7 * place % 60 for place in range(40))
@@ -52,6 +54,7 @@ def main() -> dict[str, Any]:
     right = {name: bare(library, model, alora, given) for name, given in sets.items()}
     found: dict[str, Any] = {"right": right, "wrong": {}, "cached": {}}
     found["vectors"] = vectors(library, model, str(write_merged(folder / "merged.gguf", {1: 1.0}, {})), alora)
+    found["within"] = within(library, folder / "both-ways.gguf", alora)
     for mode, settings in MODES.items():
         engine = Engine(library, model, **settings)
         jobs = {}
@@ -131,6 +134,26 @@ def vectors(library: Path, file: str, merged: str, alora: Scaled) -> dict[str, l
     for each in (embedder, other, model, whole):
         each.close()
     return result
+
+
+def within(library: Path, file: Path, alora: Scaled) -> dict[str, str]:
+    """Tells what comes of each prompt where a text must be computed at once."""
+    write_decoder(file, head=HEAD, extra={"llama.attention.causal": False})
+    params = LoadParams(str(file), n_ctx=256, n_threads=1, lora=(alora,))
+    model = Model.load(load(library, lambda _level, _line: None), params, lambda _: True)
+    embedder = Embedder.open(model, params, Adapters(model, params))
+    result = {prompt: refusal(embedder, tokens) for prompt, tokens in PROMPTS.items()}
+    embedder.close()
+    model.close()
+    return result
+
+
+def refusal(embedder: Embedder, tokens: tuple[int, ...]) -> str:
+    try:
+        embedded(embedder, tokens)
+    except HoshikageError as error:
+        return error.key
+    return ""
 
 
 def embedded(embedder: Embedder, tokens: tuple[int, ...], adapters: AdapterSet | None = None) -> Any:

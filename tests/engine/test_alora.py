@@ -33,6 +33,8 @@ def test_answers_are_those_of_a_loop_that_sets_it_where_it_begins(
     plain, alora = found["right"]["plain"], found["right"]["alora"]
     assert {prompt for prompt in ACTIVE if plain[prompt] == alora[prompt]} == {"never"}
     assert sum(found["cached"]["kept"]) > sum(found["cached"]["one"]) == 0
+    refused = {prompt: "engine.alora_within" if place else "" for prompt, place in ACTIVE.items()}
+    assert found["within"] == refused
     for prompt, (from_plain, from_merged, from_loop) in found["vectors"].items():
         assert from_loop < NEAR, prompt
         assert (from_plain < NEAR, from_merged < NEAR) == (prompt == "never", prompt == "at once"), prompt
