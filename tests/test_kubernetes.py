@@ -89,6 +89,15 @@ def test_the_container_is_the_images() -> None:
     assert [path for path in mounts if f'"{path}"' not in volumes] == []
 
 
+def test_a_pod_is_reached_by_its_port_alone_and_begins_no_connection() -> None:
+    policy, pod = one("NetworkPolicy")["spec"], one("Deployment")["spec"]["template"]
+    assert policy["podSelector"]["matchLabels"] == pod["metadata"]["labels"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert policy["egress"] == []
+    (rule,) = policy["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [port["name"] for port in pod["spec"]["containers"][0]["ports"]]
+
+
 def test_pods_are_added_by_a_figure_that_the_server_has() -> None:
     (metric,) = one("HorizontalPodAutoscaler")["spec"]["metrics"]
     source = (ROOT / "hoshikage" / "protocols" / "hoshikage" / "metrics.py").read_text("utf-8")
