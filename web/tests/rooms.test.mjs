@@ -162,13 +162,13 @@ test("of two loaded models each is shown and let go by itself", async (t) => {
   await page.reload();
   const loaded = async () => (await both.status()).runners.filter((one) => one.kind === "chat").map((one) => one.model).sort();
   for (const name of ["one", "two"]) {
-    await page.getByRole("button", { name: `Load: ${name}` }).click();
+    await page.getByRole("button", { name: `Load: ${name}`, exact: true }).click();
     await page.locator(".card", { has: page.getByRole("button", { name: `Unload: ${name}` }) }).locator(".ready").waitFor();
   }
   assert.equal(await page.locator(".card .state.ready").count(), 2);
   assert.deepEqual(await loaded(), ["one", "two"]);
   await page.getByRole("button", { name: "Unload: one" }).click();
-  await page.getByRole("button", { name: "Load: one" }).waitFor();
+  await page.getByRole("button", { name: "Load: one", exact: true }).waitFor();
   assert.deepEqual(await loaded(), ["two"]);
   assert.equal(await page.getByRole("button", { name: "Unload: two" }).count(), 1);
   both.command("rm", "two"); // it stays loaded, and only the machine knows it
