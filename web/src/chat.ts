@@ -127,7 +127,10 @@ async function run(conversation: Conversation, turn: Turn): Promise<void> {
     live.settle();
     void keep(underway.get(conversation.id)!);
   }, SAVE_MS);
-  void shelve(branch).then(() => keep(underway.get(conversation.id) ?? conversation));
+  void shelve(branch).then(() => {
+    const now = underway.get(conversation.id); // an answer that has ended was kept then
+    if (now) void keep(now);
+  });
   try {
     const { files, leftOut } = await packed(branch, conversation.model, sensesOf(conversation.model));
     const body = {

@@ -73,9 +73,10 @@ export async function rename(id: string, title: string): Promise<void> {
 /** Forgets a conversation, and its pictures and sounds that no other one has. */
 export async function forget(id: string): Promise<void> {
   await tried(async () => {
-    const gone = await one(id);
-    await (await database()).delete("conversations", id);
-    const needed = new Set((await all()).flatMap(mediaOf));
+    const store = await database();
+    const gone = (await store.get("conversations", id)) as Conversation | undefined;
+    await store.delete("conversations", id);
+    const needed = new Set(((await store.getAll("conversations")) as Conversation[]).flatMap(mediaOf));
     await forgetFiles(gone ? mediaOf(gone).filter((file) => !needed.has(file)) : []);
   }, undefined);
   changed();

@@ -128,7 +128,7 @@ test("a picture by button, by drop and by paste; one is taken away, a model read
   assert.deepEqual(await sizes(page, 2), [320, 320]);
   await page.getByRole("button", { name: "Earlier branch" }).first().click();
   assert.deepEqual(await sizes(page, 3), [320, 24, 320]);
-  assert.equal(await page.locator(".answer [role=alert]").count(), 0);
+  assert.equal(await page.locator(".answer .fault").count(), 0);
   assert.deepEqual(await quiet(page, seen), []);
   await context.close();
 });
@@ -144,7 +144,7 @@ test("every format of pictures, without a word, read by a model with M-RoPE", as
   await answered(page, 1);
   const types = sent[0].messages[0].content.map((part) => /^data:([^;]+)/.exec(part.image_url.url)[1]);
   assert.deepEqual(types, ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"]);
-  assert.equal(await page.locator(".answer [role=alert]").count(), 0);
+  assert.equal(await page.locator(".answer .fault").count(), 0);
   assert.equal(await page.locator("h1").innerText(), "a");
   assert.deepEqual(await quiet(page, seen), []);
   await context.close();
@@ -193,7 +193,7 @@ test("a model that takes none: the button says why, and so does all that is drop
   await page.locator(".choice select").selectOption("blind");
   await ask(page, "And without?", 2);
   assert.equal(sent[1].messages[0].content[0].text, "[image left out: it cannot be used]");
-  assert.match(await page.locator(".answer").nth(1).locator("[role=alert]").innerText(), /^1 earlier .* not sent, as blind does not take/);
+  assert.match(await page.locator(".answer").nth(1).locator(".fault").innerText(), /^1 earlier .* not sent, as blind does not take/);
   await page.locator(".answer").first().getByRole("button", { name: "Regenerate" }).click(); // what is asked about is refused by the server
   await answered(page, 1);
   assert.match(await page.locator(".answer [role=alert]").innerText(), /does not read pictures.*--mmproj/);
@@ -232,7 +232,7 @@ test("of a long conversation the newest pictures are sent, as many as the server
   const kinds = stage.asked[2].messages.filter((one) => one.role === "user").map((one) => one.content[0].type);
   assert.deepEqual(kinds, ["text", "image_url", "image_url"]);
   assert.ok(JSON.stringify(stage.asked[2]).length < 20 * MIB);
-  assert.match(await page.locator(".answer").nth(2).locator("[role=alert]").innerText(), /^1 earlier .* \(at most 12 MiB and 64 files/);
+  assert.match(await page.locator(".answer").nth(2).locator(".fault").innerText(), /^1 earlier .* \(at most 12 MiB and 64 files/);
   assert.deepEqual(await quiet(page, seen), []);
   await context.close();
 });
