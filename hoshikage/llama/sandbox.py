@@ -77,7 +77,7 @@ class Environment(ImmutableSandboxedEnvironment):
         self._made = 0
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Lists of its own, and those it is given, a template may change: each rendering has copies."""
+        """Lets a template change lists, its own and those that it is given: each rendering has copies."""
         return (isinstance(obj, list) and attr in CHANGES) or super().is_safe_attribute(obj, attr, value)
 
     def concat(self, texts: Iterable[str]) -> str:

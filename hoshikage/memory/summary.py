@@ -181,7 +181,7 @@ def marked(turns: int, sentences: Sequence[Sentence]) -> str:
 
 
 def language_of(texts: Iterable[str]) -> Language:
-    """Returns whether texts are Japanese by their characters."""
+    """Returns the language of texts, Japanese or English, by their characters."""
     every = "".join(texts)
     japanese = sum("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" for c in every)
     return "ja" if japanese > MIN_JAPANESE * len(every) else "en"

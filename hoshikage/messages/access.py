@@ -20,12 +20,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`chmod 600`.",
     ),
     "tokens_unreadable": (
-        "トークンの保存ファイル {file} を読めません（{reason}）。直るまでどのトークンも使えません。",
-        "The token file {file} cannot be read ({reason}); until that is fixed no token works.",
+        "トークンの保存ファイル {file} を読めません（{reason}）。直るまでどのトークンも使えません。"
+        "所有者とアクセス権を確かめてください。",
+        "The token file {file} cannot be read ({reason}); until that is fixed no token works. Check its owner and "
+        "permissions.",
     ),
     "tokens_unwritable": (
-        "トークンの保存ファイル {file} に書き込めません（{reason}）。",
-        "The token file {file} cannot be written ({reason}).",
+        "トークンの保存ファイル {file} に書き込めません（{reason}）。空き容量とアクセス権を確かめてください。",
+        "The token file {file} cannot be written ({reason}). Check the free space and the permissions.",
     ),
     "tokens_busy": (
         "別の処理がトークンを変更していて、{seconds} 秒待っても終わりませんでした（{file}）。もう一度お試しください。",

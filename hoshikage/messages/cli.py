@@ -182,7 +182,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`--chat-template FILE` or `--chat-template chatml`.",
     ),
     "add_not_local": (
-        "{path} は取りに行けません。先にダウンロードして、この PC にあるファイルを指定してください。",
+        "{path} は取りに行けません。先にダウンロードして、このマシンにあるファイルを指定してください。",
         "{path} is not fetched for you: only files on this machine are taken. Download it first, then name the file.",
     ),
     "stop_empty": (
@@ -241,7 +241,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_loading": ("読み込み中", "loading"),
     "status_unloading": ("アンロード中（メモリがまだ戻っていません）", "unloading (its memory is not back yet)"),
     "status_unloaded": ("なし（リクエストが来ると読み込みます）", "none (the next request loads one)"),
-    "status_quarantined": ("休止中（続けて落ちたため、しばらく使えません）", "set aside for minutes after crashes"),
+    "status_quarantined": ("休止中（異常終了が続き、しばらく使えません）", "set aside for minutes after crashes"),
     "status_what": ("内容", "What"),
     "status_context": ("文脈長", "Context"),
     "status_tokens": ("{n_ctx} トークン（学習時 {maximum}）", "{n_ctx} tokens (trained with {maximum})"),

@@ -16,18 +16,20 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The process running the model ended unexpectedly ({reason}). The server goes on; send the request again.",
     ),
     "quarantined": (
-        "モデル「{label}」は続けて {crashes} 回落ちたため、しばらく止めています。"
+        "モデル「{label}」は続けて {crashes} 回異常終了したため、しばらく止めています。"
         "モデルのファイルかライブラリを替えるか、時間をおいてから送ってください。",
-        "Model “{label}” crashed {crashes} times in a row and rests for a while. Change its file or the library, "
-        "or send the request again later.",
+        "Model “{label}” crashed {crashes} times in a row and rests for a while. Change its file or the library, or "
+        "send the request again later.",
     ),
     "request_refused": (
-        "このリクエストはモデルのプロセスを落としました。{minutes} 分間は同じ内容を受け付けません。",
-        "This request ended the model's process. The same one is refused for {minutes} minutes.",
+        "このリクエストはモデルのプロセスを異常終了させました。{minutes} 分間は同じ内容を受け付けません。"
+        "内容を変えるか、時間をおいて送ってください。",
+        "This request ended the model's process. The same one is refused for {minutes} minutes. Change the request, "
+        "or send it again later.",
     ),
     "caller_refused": (
-        "あなたのリクエストはモデルのプロセスを続けて落としました。"
-        "文法（grammar）やスキーマのあるリクエストは {seconds} 秒後に送ってください。",
+        "あなたのリクエストはモデルのプロセスを続けて異常終了させました。文法（grammar）やスキーマのあるリクエストは "
+        "{seconds} 秒後に送ってください。",
         "Requests of yours ended the model's process again and again. Send ones with a grammar or a schema in "
         "{seconds} s.",
     ),
@@ -54,8 +56,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The model file may be damaged, or this library may not know such a model.",
     ),
     "shutting_down": (
-        "サーバーは終了処理中のため、新しいリクエストを受け付けません。",
-        "The server is shutting down and takes no new requests.",
+        "サーバーは終了処理中のため、新しいリクエストを受け付けません。サーバーをもう一度起動してから送ってください。",
+        "The server is shutting down and takes no new requests. Send the request again when the server is back.",
     ),
     "model_file_missing": (
         "モデル「{label}」のファイルが見つかりません: {file}。"
@@ -75,12 +77,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`hoshikage rm {label}` and register the model again without it (`hoshikage add`).",
     ),
     "log_kv_damaged": (
-        "しまっておいた会話のファイルが傷んでいたため、使わずに消しました: {file}",
+        "しまっておいた会話のファイルが壊れていたため、使わずに消しました: {file}",
         "A stored conversation's file was damaged; it is not used, and removed: {file}",
     ),
     "log_kv_open": (
-        "{folder} にはほかの利用者も書き込めるため、会話をしまわず、そこからも読みません。"
-        "`chmod 700` で自分だけのものにして、起動し直してください",
+        "{folder} にはほかのユーザーも書き込めるため、会話をしまわず、そこからも読みません。`chmod 700` "
+        "で自分だけのものにして、起動し直してください",
         "Others may write to {folder}: no conversation is stored there, and none is read. Make it yours alone with "
         "`chmod 700`, and start again",
     ),
@@ -94,8 +96,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Model {label} is loaded ({ms:.0f} ms, context {n_ctx} tokens, library {version})",
     ),
     "log_busy": (
-        "この PC ではほかのプログラムも計算中です。{threads} スレッドで計算します。遅いときは N_THREADS を減らして"
-        "ください",
+        "このマシンではほかのプログラムも計算中です。{threads} スレッドで計算します。遅いときは N_THREADS "
+        "を減らしてください",
         "Other programs compute on this machine, too; this one takes {threads} threads. If it is slow, lower N_THREADS",
     ),
     "log_no_text": (

@@ -39,7 +39,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "source_system": ("システムの検索先", "system search"),
     "library_refused": ("ライブラリが使えません。", "No library can be used."),
     "layouts": (
-        "版 {version}、構造体の配置はモデル {model}・コンテキスト {context} と一致",
+        "リリース {version}、構造体の配置はモデル {model}・コンテキスト {context} と一致",
         "Release {version}; struct layouts recognised: model {model}, context {context}",
     ),
     "lacks": ("このリリースにない機能: {names}", "What this release lacks: {names}"),

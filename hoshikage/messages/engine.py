@@ -5,8 +5,8 @@ from typing import Final
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # loading
     "model_unreadable": (
-        "モデルのファイル {path} を読めません（{reason}）。",
-        "The model file {path} cannot be read ({reason}).",
+        "モデルのファイル {path} を読めません（{reason}）。アクセス権を確かめてください。",
+        "The model file {path} cannot be read ({reason}). Check its permissions.",
     ),
     "model_load_failed": (
         "モデル {path} を読み込めません。ライブラリの説明: {reason}",
@@ -28,7 +28,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The LoRA adapter {path} cannot be used with this model. The library says: {reason}",
     ),
     "alora_several": (
-        "それぞれの合図から効くアダプター（aLoRA）を一つの質問で使えるのは、合図が同じ場所にあるものだけです。"
+        "それぞれの合図から効くアダプター（aLoRA）を 1 つのリクエストで使えるのは、合図が同じ場所にあるものだけです。"
         "`lora` で 1 つだけを選んでください。",
         "Several adapters that are active from an invocation on (aLoRA) can be used for one request only where all "
         "invocations are in one place. Choose one of them with `lora`.",
@@ -44,8 +44,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "begin within it.",
     ),
     "adapter_unused": (
-        "ライブラリがアダプターの切り替えに失敗しました（コード {code}）。",
-        "The library could not change the adapters (code {code}).",
+        "ライブラリがアダプターの切り替えに失敗しました（コード {code}）。モデルを読み込み直すか、"
+        "別のリリースのライブラリを使ってください。",
+        "The library could not change the adapters (code {code}). Load the model again, or use another release of "
+        "the library.",
     ),
     "vector_unlike": (
         "コントロールベクトル {path} はこのモデルに合いません（層 {layer} の幅 {size}、モデルの幅 {n_embd}）。",
@@ -121,31 +123,45 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # computing
     "decode_failed": (
-        "推論に失敗しました（llama_decode の結果: {code}）。",
-        "The computation failed (llama_decode returned {code}).",
+        "推論に失敗しました（llama_decode の結果: {code}）。もう一度送ってください。繰り返すときは、"
+        "別のリリースのライブラリを試してください。",
+        "The computation failed (llama_decode returned {code}). Send the request again; if that fails, too, try "
+        "another release of the library.",
     ),
-    "slot_busy": ("スロット {number} は使用中です", "Slot {number} is in use"),
+    "slot_busy": (
+        "スロット {number} は使用中です。回答が終わってから試してください。",
+        "Slot {number} is in use. Try again when its answer has ended.",
+    ),
     "slot_empty": (
-        "スロット {number} は空です。KV_REUSE=prefix か cache_prompt で、計算結果を残してください",
-        "Slot {number} is empty. What was computed stays in it with KV_REUSE=prefix or cache_prompt",
+        "スロット {number} は空です。KV_REUSE=prefix か cache_prompt で、計算結果を残してください。",
+        "Slot {number} is empty. What was computed stays in it with KV_REUSE=prefix or cache_prompt.",
     ),
     "slot_file": (
-        "このファイルは、今のモデル、ライブラリ、設定のスロットのものではないか、傷んでいるか、空きに入りません",
-        "The file is none of a slot of this model, library and settings, or is damaged, or does not fit the context",
+        "このファイルは、今のモデル、ライブラリ、設定のスロットのものではないか、壊れているか、空きに入りません。",
+        "The file is none of a slot of this model, library and settings, or is damaged, or does not fit the context.",
     ),
-    "slot_unknown": ("スロット {number} はありません", "There is no slot {number}"),
-    "slot_unsaved": ("スロットをファイルに書けませんでした", "The slot could not be written to the file"),
+    "slot_unknown": (
+        "スロット {number} はありません。GET /slots で一覧できます。",
+        "There is no slot {number}. GET /slots lists them.",
+    ),
+    "slot_unsaved": (
+        "スロットをファイルに書けませんでした。空き容量とアクセス権を確かめてください。",
+        "The slot could not be written to the file. Check the free space and the permissions.",
+    ),
     "slots_unstored": (
-        "このリリースのライブラリか設定では、スロットを保存できません",
-        "Slots cannot be saved with this release of the library, or these settings",
+        "このリリースのライブラリか設定では、スロットを保存できません。別のリリースか、別の設定を使ってください。",
+        "Slots cannot be saved with this release of the library, or these settings. Use another release, or other "
+        "settings.",
     ),
     "no_kv_slot": (
-        "コンテキストに空きがなく、推論を続けられません。",
-        "The context has no room left, so the computation cannot go on.",
+        "コンテキストに空きがなく、推論を続けられません。N_CTX を大きくするか、N_PARALLEL を小さくしてください。",
+        "The context has no room left, so the computation cannot go on. Raise N_CTX, or lower N_PARALLEL.",
     ),
     "no_logits": (
-        "ライブラリがトークン {index} の計算結果を返しませんでした。",
-        "The library has no result for token {index}.",
+        "ライブラリがトークン {index} の計算結果を返しませんでした。もう一度送ってください。繰り返すときは、"
+        "別のリリースのライブラリを試してください。",
+        "The library has no result for token {index}. Send the request again; if that fails, too, try another "
+        "release of the library.",
     ),
     "logits_invalid": (
         "TYPE_K={type_k}、TYPE_V={type_v}、FLASH_ATTN={flash_attn} での計算結果が数値になりません（NaN）。"
@@ -160,8 +176,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Token {token} is not in this model's vocabulary of {n_tokens}.",
     ),
     "sampler_failed": (
-        "サンプラー {name} を作れません。",
-        "The sampler {name} cannot be made.",
+        "サンプラー {name} を作れません。指定を外すか、別のリリースのライブラリを試してください。",
+        "The sampler {name} cannot be made. Leave it out, or try another release of the library.",
     ),
     "sampler_absent": (
         "ライブラリ（{version}）にはサンプラー {name} がありません。{first} からのリリースにあります。指定を外すか、"
@@ -293,7 +309,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The projector {path} cannot be used with this model. The library says: {reason}",
     ),
     "media_packages": (
-        "画像と音声を読むには追加の部品が要ります: pip install 'hoshikage[media]'",
+        "画像と音声を読むには追加のパッケージが要ります: pip install 'hoshikage[media]'",
         "Reading pictures and sound needs further packages: pip install 'hoshikage[media]'",
     ),
     "picture_unreadable": (

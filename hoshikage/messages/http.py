@@ -30,9 +30,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "any_origin": (
         "CORS_ORIGINS を * や https://* にできるのは、いつでもトークンが要るとき（REQUIRE_TOKEN=always）だけです。"
-        "そうでないと、ブラウザで開いたどのページからも使えてしまいます。使うオリジンを並べてください（例: https://example.com）。",
-        "CORS_ORIGINS can be * or https://* only where a token is always needed (REQUIRE_TOKEN=always): otherwise any "
-        "page that is opened in a browser could use the server. List the origins instead (e.g. https://example.com).",
+        "そうでないと、ブラウザーで開いたどのページからも使えてしまいます。使うオリジンを並べてください（例: "
+        "https://example.com）。",
+        "CORS_ORIGINS can be * or https://* only where a token is always needed (REQUIRE_TOKEN=always): otherwise "
+        "any page that is opened in a browser could use the server. List the origins instead (e.g. "
+        "https://example.com).",
     ),
     "tls_half": (
         "TLS_CERT_FILE と TLS_KEY_FILE は両方指定してください（両方空なら HTTP です）。",
@@ -66,7 +68,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "この URL ではそのメソッドは使えません（使えるもの: {allowed}）。",
         "That method cannot be used at this URL (allowed: {allowed}).",
     ),
-    "bad_request": ("リクエストを解釈できませんでした。", "The request could not be understood."),
+    "bad_request": (
+        "リクエストを解釈できませんでした。メソッド、パス、ヘッダーを確かめてください。",
+        "The request could not be understood. Check its method, its path and its headers.",
+    ),
     "host_refused": (
         "Host ヘッダーが許可されていません。http://127.0.0.1 か http://localhost で接続するか、その名前をサーバーの "
         "ALLOWED_HOSTS に加えてください。",
@@ -322,16 +327,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "With suffix, prompt must be one string.",
     ),
     "slots_off": (
-        "スロットの保存には KV_STORE=disk が要ります（会話のトークンをファイルに書くため）",
-        "Slots are saved and restored with KV_STORE=disk alone, since that writes conversations' tokens to files",
+        "スロットの保存には KV_STORE=disk が要ります（会話のトークンをファイルに書くため）。",
+        "Slots are saved and restored with KV_STORE=disk alone, since that writes conversations' tokens to files.",
     ),
-    "slot_action": (
-        "action は save、restore、erase のどれかです",
-        "`action` must be save, restore or erase",
-    ),
+    "slot_action": ("action は save、restore、erase のどれかです。", "`action` must be save, restore or erase."),
     "slot_filename": (
-        "filename は、英数字と ._+@=- と空白だけの、フォルダーのない 128 文字までの名前です",
-        "`filename` must be a plain name of at most 128 letters, digits, spaces and ._+@=-, without a folder",
+        "filename は、英数字と ._+@=- と空白だけの、フォルダーのない 128 文字までの名前です。",
+        "`filename` must be a plain name of at most 128 letters, digits, spaces and ._+@=-, without a folder.",
     ),
     "slot_file_missing": ("そのようなファイルはありません: {name}", "There is no such file: {name}"),
     "slot_file_busy": (
@@ -339,8 +341,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The file {name} could not be written: {reason}",
     ),
     "no_slot": (
-        "空いているスロットがありません。",
-        "No slot is free.",
+        "空いているスロットがありません。少し待ってからもう一度お試しください。",
+        "No slot is free. Try again in a moment.",
     ),
     # Other protocols.
     "response_not_found": (

@@ -6,7 +6,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # names
     "name_invalid": (
         "「{name}」は名前にできません。英数字で始まり、英数字と . _ + - だけの 64 文字以内にしてください（lib と "
-        "Windows の装置名は使えません）。",
+        "Windows のデバイス名は使えません）。",
         "“{name}” cannot be a name: begin with a letter or digit, then letters, digits and . _ + - only, at most 64 "
         "characters; neither lib nor a device name of Windows.",
     ),

@@ -5,10 +5,10 @@ from typing import Final
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # what the files' own headers show
     "wrong_machine": (
-        "{path} は別のコンピューター用です（このプログラム: {expected}、ファイル: {found}）。合うものを `{command}` で"
-        "入れてください。",
-        "{path} is made for another machine (this program: {expected}; the file: {found}). Install a fitting one with "
-        "`{command}`.",
+        "{path} は別のマシン用です（このプログラム: {expected}、ファイル: {found}）。合うものを `{command}` "
+        "で入れてください。",
+        "{path} is made for another machine (this program: {expected}; the file: {found}). Install a fitting one "
+        "with `{command}`.",
     ),
     "truncated": (
         "{path} は途中で切れています（{size} バイト、少なくとも {minimum} バイト必要）。コピーか取得をやり直すか、"
@@ -21,12 +21,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{path} is a folder, not a file. Put the libllama and libggml files in it directly into {folder}.",
     ),
     "part_damaged": (
-        "{path} は壊れています（{reason}）。同じ版のファイルをすべて入れ直してください。",
+        "{path} は壊れています（{reason}）。同じビルドのファイルをすべて入れ直してください。",
         "{path} is damaged ({reason}). Install all files of that build again.",
     ),
     "needs_part": (
-        "{path} が必要とする {needs} が {folder} にありません。同じ版の libggml のファイルをすべて同じフォルダーに"
-        "置いてください。",
+        "{path} が必要とする {needs} が {folder} にありません。同じビルドの libggml "
+        "のファイルをすべて同じフォルダーに置いてください。",
         "{path} needs {needs}, which is not in {folder}. Put all libggml files of the same build into that folder.",
     ),
     "needs_same_release": (
@@ -58,8 +58,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "folder.",
     ),
     "needs_version": (
-        "{path} は {needs} の {version} を必要としますが、このシステムのものは {have} までです。システムを新しくするか"
-        "（{package}）、自分でビルドしたものか古い版を使ってください。",
+        "{path} は {needs} の {version} を必要としますが、このシステムのものは {have} までです。"
+        "システムを新しくするか（{package}）、自分でビルドしたものか古いリリースを使ってください。",
         "{path} needs {version} of {needs}; this system's goes up to {have}. Use a newer system ({package}), a build "
         "of your own, or an older release.",
     ),

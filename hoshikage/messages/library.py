@@ -14,8 +14,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{variable} names {path}, which does not exist. Correct it, or unset {variable} and run `{command}`.",
     ),
     "path_dangling": (
-        "{variable} が指す {path} はリンク切れです。リンクを直すか、{variable} を外して `{command}` を "
-        "実行してください。",
+        "{variable} が指す {path} はリンク切れです。リンクを直すか、{variable} を外して `{command}` "
+        "を実行してください。",
         "{variable} names {path}, a link that leads nowhere. Mend it, or unset {variable} and run `{command}`.",
     ),
     "path_empty": (
@@ -85,8 +85,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "--from cannot be used together with --backend or --release.",
     ),
     "no_build": (
-        "このコンピューター（{machine}）用の {backend} 版は配布されていません（あるもの: {allowed}）。"
-        "自分で用意したものは `hoshikage lib install --from 場所` で入れられます。",
+        "このマシン（{machine}）用の {backend} 版は配布されていません（あるもの: {allowed}）。自分で用意したものは "
+        "`hoshikage lib install --from 場所` で入れられます。",
         "No {backend} build is published for this machine ({machine}; available: {allowed}). A build of your own can "
         "be installed with `hoshikage lib install --from PLACE`.",
     ),
@@ -102,7 +102,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The npm version {release} needs the npm client. Install Node.js, or name an llama.cpp release such as b8390.",
     ),
     "no_archive": (
-        "llama.cpp の公式リリース {release} にこのコンピューター用のファイルがありません（あるもの: {offered}）。",
+        "llama.cpp の公式リリース {release} にこのマシン用のファイルがありません（あるもの: {offered}）。",
         "The official llama.cpp release {release} has no archive for this machine (it has: {offered}).",
     ),
     "no_checksum": (
@@ -124,7 +124,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{url} is larger than {limit} MiB and is not fetched.",
     ),
     "url_not_https": (
-        "{url} は https ではないため使えません（http はこのコンピューター自身に限ります）。",
+        "{url} は https ではないため使えません（http はこのマシン自身に限ります）。",
         "{url} is not https and cannot be used (http is for this machine itself only).",
     ),
     "origin_missing": ("{path} がありません。", "{path} does not exist."),
@@ -320,10 +320,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`hoshikage lib install --from FILE`.",
     ),
     "media_old": (
-        "いまのライブラリの libmtmd は古すぎて、画像と音声を読めません（ないもの: {names}）。{first} からのリリースに"
-        "あります。",
+        "いまのライブラリの libmtmd は古すぎて、画像と音声を読めません（ないもの: {names}）。{first} "
+        "からのリリースにあります。新しい公式ビルドを `hoshikage lib install --from ファイル` で入れてください。",
         "The libmtmd of the library in use is too old to read pictures and sound (missing: {names}). Releases from "
-        "{first} on have what is needed.",
+        "{first} on have what is needed. Install a newer official build with `hoshikage lib install --from FILE`.",
     ),
     "media_stranger": (
         "{file} は {library} と一緒に使えないので、画像と音声を読めません（{reason}）。同じビルドの libllama、libggml、"
@@ -333,9 +333,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "media_unknown": (
         "いまのライブラリの libmtmd は知らない形なので、画像と音声には使いません（最も近い形 {nearest}: "
-        "{difference}）。Hoshikage を新しくするか、別のリリースを `hoshikage lib install` で入れてください。",
-        "The libmtmd of the library in use is of an unknown layout, so it is not used for pictures and sound (nearest "
-        "{nearest}: {difference}). Update Hoshikage, or run `hoshikage lib install` for another release.",
+        "{difference}）。星影を新しくするか、別のリリースを `hoshikage lib install` で入れてください。",
+        "The libmtmd of the library in use is of an unknown layout, so it is not used for pictures and sound "
+        "(nearest {nearest}: {difference}). Update Hoshikage, or run `hoshikage lib install` for another release.",
     ),
     "handshake_failed": (
         "ライブラリ {file} は見かけと異なる動きをしました（{check}: 期待 {expected}、実際 {found}）。"

@@ -63,8 +63,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} は普通のファイルでないか、大きすぎます。",
         "{file} is not a regular file, or too large.",
     ),
-    "registry_unreadable": ("{file} を読めません（{reason}）。", "{file} cannot be read ({reason})."),
-    "registry_unwritable": ("{file} に書き込めません（{reason}）。", "{file} cannot be written ({reason})."),
+    "registry_unreadable": (
+        "{file} を読めません（{reason}）。所有者とアクセス権を確かめてください。",
+        "{file} cannot be read ({reason}). Check its owner and permissions.",
+    ),
+    "registry_unwritable": (
+        "{file} に書き込めません（{reason}）。空き容量とアクセス権を確かめてください。",
+        "{file} cannot be written ({reason}). Check the free space and the permissions.",
+    ),
     "registry_duplicate": (
         "{file} にラベル「{label}」が二度書かれています。片方を消すまで書き換えません。",
         "{file} has the label “{label}” twice. It is not written to until one of them is removed.",
@@ -80,7 +86,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is a folder. Name the GGUF file in it.",
     ),
     "file_not_regular": ("{file} は普通のファイルではありません。", "{file} is not a regular file."),
-    "file_unreadable": ("{file} を読めません（{reason}）。", "{file} cannot be read ({reason})."),
+    "file_unreadable": (
+        "{file} を読めません（{reason}）。アクセス権を確かめてください。",
+        "{file} cannot be read ({reason}). Check its permissions.",
+    ),
     "file_empty": (
         "{file} は空です。ダウンロードし直してください。",
         "{file} is empty. Download it again.",
@@ -108,88 +117,109 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is incomplete: it has {size} of at least {need} bytes. Download it again.",
     ),
     "gguf_version": (
-        "{file} は GGUF のバージョン {version} です。使えるのは 2 と 3 です。",
-        "{file} is GGUF version {version}; versions 2 and 3 can be used.",
+        "{file} は GGUF のバージョン {version} です。使えるのは 2 と 3 です。"
+        "新しい形式に変換したものを使ってください。",
+        "{file} is GGUF version {version}; versions 2 and 3 can be used. Use a newer GGUF of the model.",
     ),
     "gguf_big_endian": (
         "{file} はビッグエンディアンの GGUF です。リトルエンディアンのものを使ってください。",
         "{file} is a big-endian GGUF. Use a little-endian one.",
     ),
     "gguf_tensor_count": (
-        "{file} は壊れています: テンソルの数が {count} です（最大 {maximum}、{offset} バイト目）。",
-        "{file} is damaged: it claims {count} tensors (at most {maximum}; byte {offset}).",
+        "{file} は壊れています: テンソルの数が {count} です（最大 {maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: it claims {count} tensors (at most {maximum}; byte {offset}). Download it again.",
     ),
     "gguf_pair_count": (
-        "{file} は壊れています: メタデータの数が {count} です（最大 {maximum}、{offset} バイト目）。",
-        "{file} is damaged: it claims {count} metadata pairs (at most {maximum}; byte {offset}).",
+        "{file} は壊れています: メタデータの数が {count} です（最大 {maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: it claims {count} metadata pairs (at most {maximum}; byte {offset}). Download it again.",
     ),
     "gguf_header_too_large": (
-        "{file} のヘッダーが大きすぎます（最大 {maximum} バイト）。",
-        "The header of {file} is too large (at most {maximum} bytes).",
+        "{file} のヘッダーが大きすぎます（最大 {maximum} バイト）。壊れているおそれがあります。"
+        "ダウンロードし直してください。",
+        "The header of {file} is too large (at most {maximum} bytes). It may be damaged: download it again.",
     ),
     "gguf_key_length": (
-        "{file} は壊れています: メタデータの名前の長さが {count} です（最大 {maximum}、{offset} バイト目）。",
-        "{file} is damaged: a metadata key claims {count} bytes (at most {maximum}; byte {offset}).",
+        "{file} は壊れています: メタデータの名前の長さが {count} です（最大 {maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: a metadata key claims {count} bytes (at most {maximum}; byte {offset}). Download it again.",
     ),
     "gguf_key_text": (
-        "{file} は壊れています: メタデータの名前が文字として読めません（{offset} バイト目）。",
-        "{file} is damaged: a metadata key is not text (byte {offset}).",
+        "{file} は壊れています: メタデータの名前が文字として読めません（{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: a metadata key is not text (byte {offset}). Download it again.",
     ),
     "gguf_key_twice": (
-        "{file} は壊れています: メタデータ {name} が二度あります（{offset} バイト目）。",
-        "{file} is damaged: metadata key {name} stands twice (byte {offset}).",
+        "{file} は壊れています: メタデータ {name} が二度あります（{offset} バイト目）。ダウンロードし直してください。",
+        "{file} is damaged: metadata key {name} stands twice (byte {offset}). Download it again.",
     ),
     "gguf_string_length": (
-        "{file} は壊れています: 文字列の長さが {count} です（最大 {maximum}、{offset} バイト目）。",
-        "{file} is damaged: a string claims {count} bytes (at most {maximum}; byte {offset}).",
+        "{file} は壊れています: 文字列の長さが {count} です（最大 {maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: a string claims {count} bytes (at most {maximum}; byte {offset}). Download it again.",
     ),
     "gguf_value_type": (
-        "{file} は壊れているか新しすぎます: {name} の値の型 {type} を知りません（{offset} バイト目）。",
-        "{file} is damaged or too new: {name} has the unknown value type {type} (byte {offset}).",
+        "{file} は壊れているか新しすぎます: {name} の値の型 {type} を知りません（{offset} バイト目）。"
+        "ダウンロードし直すか、星影を新しくしてください。",
+        "{file} is damaged or too new: {name} has the unknown value type {type} (byte {offset}). Download it again, "
+        "or update Hoshikage.",
     ),
     "gguf_bool": (
-        "{file} は壊れています: {name} の真偽値が {value} です（{offset} バイト目）。",
-        "{file} is damaged: {name} has the truth value {value} (byte {offset}).",
+        "{file} は壊れています: {name} の真偽値が {value} です（{offset} バイト目）。ダウンロードし直してください。",
+        "{file} is damaged: {name} has the truth value {value} (byte {offset}). Download it again.",
     ),
     "gguf_array_count": (
-        "{file} は壊れています: 配列の要素数が {count} です（最大 {maximum}、{offset} バイト目）。",
-        "{file} is damaged: an array claims {count} elements (at most {maximum}; byte {offset}).",
+        "{file} は壊れています: 配列の要素数が {count} です（最大 {maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: an array claims {count} elements (at most {maximum}; byte {offset}). Download it again.",
     ),
     "gguf_nesting": (
-        "{file} は壊れています: {name} の配列の入れ子が {maximum} 段を超えています（{offset} バイト目）。",
-        "{file} is damaged: {name} nests arrays deeper than {maximum} (byte {offset}).",
+        "{file} は壊れています: {name} の配列の入れ子が {maximum} 段を超えています（{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: {name} nests arrays deeper than {maximum} (byte {offset}). Download it again.",
     ),
     "gguf_token_twice": (
-        "{file} は壊れています: 語彙に同じトークン「{token}」が二つあります（{offset} バイト目からの配列）。",
-        "{file} is damaged: its vocabulary has the token “{token}” twice (in the array at byte {offset}).",
+        "{file} は壊れています: 語彙に同じトークン「{token}」が二つあります（{offset} バイト目からの配列）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: its vocabulary has the token “{token}” twice (in the array at byte {offset}). Download "
+        "it again.",
     ),
     "gguf_token_arrays": (
-        "{file} は壊れています: {name} が {count} 個で、トークンの数 {tokens} と合いません（{offset} バイト目）。",
-        "{file} is damaged: {name} has {count} values for {tokens} tokens (byte {offset}).",
+        "{file} は壊れています: {name} が {count} 個で、トークンの数 {tokens} と合いません（{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: {name} has {count} values for {tokens} tokens (byte {offset}). Download it again.",
     ),
     "gguf_alignment": (
-        "{file} は壊れています: general.alignment が {alignment} です（2 の累乗でなければなりません）。",
-        "{file} is damaged: general.alignment is {alignment}; it must be a power of two.",
+        "{file} は壊れています: general.alignment が {alignment} です（2 の累乗でなければなりません）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: general.alignment is {alignment}; it must be a power of two. Download it again.",
     ),
     "gguf_tensor_name": (
-        "{file} は壊れています: テンソル名の長さが {count} です（最大 {maximum}、{offset} バイト目）。",
-        "{file} is damaged: a tensor's name claims {count} bytes (at most {maximum}; byte {offset}).",
+        "{file} は壊れています: テンソル名の長さが {count} です（最大 {maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: a tensor's name claims {count} bytes (at most {maximum}; byte {offset}). Download it "
+        "again.",
     ),
     "gguf_tensor_twice": (
-        "{file} は壊れています: テンソル {name} が二つあります（{offset} バイト目）。",
-        "{file} is damaged: tensor {name} stands twice (byte {offset}).",
+        "{file} は壊れています: テンソル {name} が二つあります（{offset} バイト目）。ダウンロードし直してください。",
+        "{file} is damaged: tensor {name} stands twice (byte {offset}). Download it again.",
     ),
     "gguf_dimensions": (
-        "{file} は壊れています: テンソル {name} の次元が {count} です（1～{maximum}、{offset} バイト目）。",
-        "{file} is damaged: tensor {name} has {count} dimensions (1 to {maximum}; byte {offset}).",
+        "{file} は壊れています: テンソル {name} の次元が {count} です（1～{maximum}、{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: tensor {name} has {count} dimensions (1 to {maximum}; byte {offset}). Download it again.",
     ),
     "gguf_shape": (
-        "{file} は壊れています: テンソル {name} の大きさ {size} がありえません（{offset} バイト目）。",
-        "{file} is damaged: tensor {name} has the impossible size {size} (byte {offset}).",
+        "{file} は壊れています: テンソル {name} の大きさ {size} がありえません（{offset} バイト目）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: tensor {name} has the impossible size {size} (byte {offset}). Download it again.",
     ),
     "gguf_tensor_type": (
-        "{file} は壊れているか新しすぎます: テンソル {name} の型 {type} を知りません（{offset} バイト目）。",
-        "{file} is damaged or too new: tensor {name} has the unknown type {type} (byte {offset}).",
+        "{file} は壊れているか新しすぎます: テンソル {name} の型 {type} を知りません（{offset} バイト目）。"
+        "ダウンロードし直すか、星影を新しくしてください。",
+        "{file} is damaged or too new: tensor {name} has the unknown type {type} (byte {offset}). Download it again, "
+        "or update Hoshikage.",
     ),
     "gguf_tensor_type_removed": (
         "{file} は古い形式です: テンソル {name} の型 {type} は llama.cpp から無くなりました。"
@@ -197,34 +227,36 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{file} is outdated: tensor {name} has type {type}, which llama.cpp no longer reads. Use a newer GGUF.",
     ),
     "gguf_block": (
-        "{file} は壊れています: テンソル {name} の列数 {size} が {type} の単位 {block} で割り切れません"
-        "（{offset} バイト目）。",
-        "{file} is damaged: the row of tensor {name}, {size}, is no multiple of the block of {type}, {block} "
-        "(byte {offset}).",
+        "{file} は壊れています: テンソル {name} の列数 {size} が {type} の単位 {block} で割り切れません（{offset} "
+        "バイト目）。ダウンロードし直してください。",
+        "{file} is damaged: the row of tensor {name}, {size}, is no multiple of the block of {type}, {block} (byte "
+        "{offset}). Download it again.",
     ),
     "gguf_offset": (
-        "{file} は壊れています: テンソル {name} の位置 {value} が {alignment} の倍数ではありません。",
-        "{file} is damaged: the place of tensor {name}, {value}, is no multiple of {alignment}.",
+        "{file} は壊れています: テンソル {name} の位置 {value} が {alignment} の倍数ではありません。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: the place of tensor {name}, {value}, is no multiple of {alignment}. Download it again.",
     ),
     "gguf_no_architecture": (
-        "{file} にモデルの種類（general.architecture）が書かれていません。",
-        "{file} does not say what model it is (general.architecture).",
+        "{file} にモデルの種類（general.architecture）が書かれていません。別の GGUF を使ってください。",
+        "{file} does not say what model it is (general.architecture). Use another GGUF of the model.",
     ),
     "gguf_number": (
-        "{file} は壊れています: {name} が {value} です。",
-        "{file} is damaged: {name} is {value}.",
+        "{file} は壊れています: {name} が {value} です。ダウンロードし直してください。",
+        "{file} is damaged: {name} is {value}. Download it again.",
     ),
     "gguf_implausible": (
-        "{file} は壊れています: {name} が {value} です（ライブラリに要るもの: {wanted}）。",
-        "{file} is damaged: {name} is {value}; the library needs {wanted}.",
+        "{file} は壊れています: {name} が {value} です（ライブラリに要るもの: {wanted}）。"
+        "ダウンロードし直してください。",
+        "{file} is damaged: {name} is {value}; the library needs {wanted}. Download it again.",
     ),
     "gguf_split": (
-        "{file} は壊れています: 分割の番号（split.no、split.count）がありえません。",
-        "{file} is damaged: its numbers as a split file (split.no, split.count) are impossible.",
+        "{file} は壊れています: 分割の番号（split.no、split.count）がありえません。ダウンロードし直してください。",
+        "{file} is damaged: its numbers as a split file (split.no, split.count) are impossible. Download it again.",
     ),
     "gguf_no_tensors": (
-        "{file} には重みが入っていません（語彙だけのファイルなど）。",
-        "{file} holds no weights (it may be a vocabulary only).",
+        "{file} には重みが入っていません（語彙だけのファイルなど）。モデル本体の GGUF を指定してください。",
+        "{file} holds no weights (it may be a vocabulary only). Name the GGUF of the model itself.",
     ),
     "draft_unlike": (
         "{file} は下書きモデルになれません。語彙が違います（{difference}）。同じ系列の小さいモデルを指定してください。",
@@ -310,8 +342,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "folder named this registry; name it in the environment or in the config folder's .env to allow that.",
     ),
     "template_unreadable": (
-        "チャットテンプレートのファイル {file} を読めません（{reason}）。",
-        "The chat template file {file} cannot be read ({reason}).",
+        "チャットテンプレートのファイル {file} を読めません（{reason}）。アクセス権を確かめてください。",
+        "The chat template file {file} cannot be read ({reason}). Check its permissions.",
     ),
     "template_unnamed": (
         "{file} に {name} という名前のチャットテンプレートはありません。あるもの: {known}",

@@ -53,16 +53,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{where} has several models that would do. Choose a file, as {where}/resolve/main/…: {names}",
     ),
     "parts_missing": (
-        "{where} の分割モデルには足りない部分があります: {names}",
-        "Parts of the split model are missing in {where}: {names}",
+        "{where} の分割モデルには足りない部分があります: {names}。別の量子化かリポジトリを選んでください。",
+        "Parts of the split model are missing in {where}: {names}. Choose another quantisation or repository.",
     ),
     "path_unsafe": (
         "リポジトリのファイル名「{path}」は、保存先のフォルダーの外を指すので使いません。",
         "The repository's file name “{path}” leads out of its folder; it is not used.",
     ),
     "offline": (
-        "HF_HUB_OFFLINE が有効で、{where} は手元のキャッシュにありません。",
-        "HF_HUB_OFFLINE is on, and {where} is not in the cache here.",
+        "HF_HUB_OFFLINE が有効で、{where} は手元のキャッシュにありません。ダウンロードするには HF_HUB_OFFLINE "
+        "を外してください。",
+        "HF_HUB_OFFLINE is on, and {where} is not in the cache here. Unset it to have the model downloaded.",
     ),
     "gated": (
         "{where} は許可が要ります。ページで条件に同意し、HF_TOKEN（または hf auth login）でトークンを渡してください。",
@@ -72,12 +73,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{where} というリポジトリはありません（非公開なら、HF_TOKEN でトークンを渡してください）。",
         "There is no repository {where} (for a private one, give your token by HF_TOKEN).",
     ),
-    "revision_unknown": ("{where} に {revision} という版はありません。", "{where} has no revision {revision}."),
+    "revision_unknown": (
+        "{where} に {revision} というリビジョンはありません。リポジトリのページで確かめてください。",
+        "{where} has no revision {revision}. Look at the repository's page for those that it has.",
+    ),
     "forbidden": (
         "{name} を取る権限がありません（HTTP {status}）。トークンを確かめてください。",
         "{name} may not be fetched (HTTP {status}). Check your token.",
     ),
-    "not_found": ("{name} はそこにありません（HTTP 404）。", "{name} is not there (HTTP 404)."),
+    "not_found": (
+        "{name} はそこにありません（HTTP 404）。アドレスを確かめてください。",
+        "{name} is not there (HTTP 404). Check the address.",
+    ),
     "http": (
         "{name}: サーバーが HTTP {status} を返し続けました。しばらくして同じコマンドを実行すると、続きから始めます。",
         "{name}: the server keeps answering HTTP {status}. The same command later goes on from here.",
@@ -90,34 +97,40 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{name}: つながりません（{reason}）。同じコマンドを実行すると、続きから始めます。",
         "{name}: the connection failed ({reason}). The same command goes on from here.",
     ),
-    "unreadable": ("{where} の一覧が読めません。", "The list of {where} cannot be read."),
+    "unreadable": (
+        "{where} の一覧が読めません。しばらくしてからもう一度お試しください。",
+        "The list of {where} cannot be read. Try again later.",
+    ),
     "cut": (
         "{name}: {total} バイトのうち {done} バイトで途切れました。同じコマンドを実行すると、続きから始めます。",
         "{name}: cut off after {done} of {total} bytes. The same command goes on from here.",
     ),
     "size_differs": (
-        "{name}: 大きさが違います（{expected} バイトのはずが {found}）。配布元が更新中かもしれません。",
-        "{name}: the size is wrong (expected {expected} bytes, found {found}). It may be changing right now.",
+        "{name}: 大きさが違います（{expected} バイトのはずが {found}）。配布元が更新中かもしれません。"
+        "しばらくしてからもう一度お試しください。",
+        "{name}: the size is wrong (expected {expected} bytes, found {found}). It may be changing right now. Try "
+        "again later.",
     ),
     "range_wrong": (
-        "{name}: サーバーが頼んだのと違う部分を返し続けました。",
-        "{name}: the server keeps giving another part than was asked for.",
+        "{name}: サーバーが頼んだのと違う部分を返し続けました。しばらくしてからもう一度お試しください。",
+        "{name}: the server keeps giving another part than was asked for. Try again later.",
     ),
     "encoded": (
-        "{name}: サーバーが圧縮した形で返したので、続きから取れません。",
-        "{name}: the server sent it compressed, so it could not be continued; it was not taken.",
+        "{name}: サーバーが圧縮した形で返したので、続きから取れません。しばらくしてからもう一度お試しください。",
+        "{name}: the server sent it compressed, so it could not be continued; it was not taken. Try again later.",
     ),
     "sum_differs": (
         "{name}: 中身が壊れています（SHA-256 が {expected} のはずが {found}）。消したので、もう一度実行してください。",
         "{name}: its content is damaged (SHA-256 should be {expected}, is {found}). It was removed; try again.",
     ),
     "busy": (
-        "{name} は別のプロセスがダウンロード中です。",
-        "{name} is being downloaded by another process.",
+        "{name} は別のプロセスがダウンロード中です。終わるのを待ってください。",
+        "{name} is being downloaded by another process. Wait until it is done.",
     ),
     "no_space": (
-        "{folder} の空きが足りません（あと {needed} MiB 要りますが、空きは {free} MiB）。",
-        "{folder} lacks space ({needed} MiB more are needed, {free} MiB are free).",
+        "{folder} の空きが足りません（あと {needed} MiB 要りますが、空きは {free} MiB）。"
+        "空けてからもう一度実行してください。",
+        "{folder} lacks space ({needed} MiB more are needed, {free} MiB are free). Make room and try again.",
     ),
     "disk_full": (
         "{folder} のディスクがいっぱいです。空けてから同じコマンドを実行すると、続きから始めます。",

@@ -68,10 +68,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The memory folder {folder} cannot be used: {reason}",
     ),
     "not_found": ("そのような記憶はありません: {name}", "There is no such memory: {name}"),
-    "scope_refused": (
-        "ほかの利用者の記憶は見られません: {name}",
-        "Another caller's memory is not to be seen: {name}",
-    ),
+    "scope_refused": ("ほかの呼び手の記憶は見られません: {name}", "Another caller's memory is not to be seen: {name}"),
     "went_without": (
         "記憶を使わずに答えました: {reason}",
         "Answered without memory: {reason}",
@@ -83,7 +80,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "EMBEDDING_MODEL to its label (docs/MEMORY.md).",
     ),
     "not_installed": (
-        "記憶の部品がありません（{name}）。`pip install 'hoshikage[memory]'` で入れてください。",
+        "記憶に要るパッケージがありません（{name}）。`pip install 'hoshikage[memory]'` で入れてください。",
         "What memory needs is not installed ({name}). Install it with `pip install 'hoshikage[memory]'`.",
     ),
     "no_sentence_transformers": (

@@ -121,7 +121,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "post_admin_unload": ("モデルをアンロードする", "Unloads the model"),
     "post_admin_reload": ("登録と証明書を見直す", "Looks at the registry and the certificate anew"),
     "heading": ("星影の API", "Hoshikage's API"),
-    "about": ("この版のすべての経路、項目、範囲、エラーです。", "Every route, field, bound and error of this version."),
+    "about": (
+        "このバージョンのすべての経路、項目、範囲、エラーです。",
+        "Every route, field, bound and error of this version.",
+    ),
     "routes_heading": ("経路", "Routes"),
     "body": ("本文", "Body"),
     "schemas": ("データの形", "Shapes"),

@@ -5,7 +5,7 @@ from typing import Final
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # bench
     "which": (
-        "どのモデルを測るか指定してください: hoshikage bench LABEL（登録済み: {known}）",
+        "どのモデルを測るか指定してください: hoshikage bench ラベル（登録済み: {known}）",
         "Say which model to measure: hoshikage bench LABEL (registered: {known})",
     ),
     "loading": ("{label} を読み込んでいます", "Loading {label}"),

@@ -96,7 +96,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "All together is no better than the best alone: only {setting} stays.",
     ),
     "why_busy": (
-        "この PC ではほかのプログラムも計算中です。値が不確かなため保存せず、スレッド数は測っていません。"
+        "このマシンではほかのプログラムも計算中です。値が不確かなため保存せず、スレッド数は測っていません。"
         "静かなときに測り直してください。",
         "Other programs compute on this machine, too: figures are uncertain, so that nothing is stored, and threads "
         "were not measured. Measure again when it is quiet.",
