@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ import matrix
 import real_models
 import screen
 from hoshikage.messages import LANGUAGES, Language
+from tests.engine_models import write_llama
 
 RELEASES: Final = ("b3889", "b4529", "b5590", "b6301", "b7324", "b8390", "b10361", "v0.5.0")
 MARK: Final = "<!-- made by scripts/models.py: models -->"
@@ -32,18 +34,23 @@ HEADS: Final[dict[Language, str]] = {
     " | 終わり（ライブラリのもの） | 文",
 }
 EQUALITY_HEADS: Final[dict[Language, str]] = {
-    "en": "llama.cpp | FLASH_ATTN | again | N_PARALLEL=4, 4 at once | SPECULATION=lookup | KV_REUSE, first turn"
-    " | KV_REUSE, second turn",
-    "ja": "llama.cpp | FLASH_ATTN | もう一度 | N_PARALLEL=4 で 4 つ同時 | SPECULATION=lookup | KV_REUSE の 1 回目"
-    " | KV_REUSE の 2 回目",
+    "en": "model | llama.cpp | FLASH_ATTN | again | N_PARALLEL=4, 4 at once | SPECULATION=lookup"
+    " | KV_REUSE, first turn | KV_REUSE, second turn",
+    "ja": "モデル | llama.cpp | FLASH_ATTN | もう一度 | N_PARALLEL=4 で 4 つ同時 | SPECULATION=lookup"
+    " | KV_REUSE の 1 回目 | KV_REUSE の 2 回目",
 }
 MODES: Final = ("again", "together", "lookup", "first", "second")
-CASES: Final = (("b6301", "auto", MODES[:3]), ("v0.5.0", "auto", MODES))
-"""Release, FLASH_ATTN and measured cells of each row of the table of equal answers. What `auto` is on releases up to
-b6301 is off."""
+CASES: Final = (
+    ("b4529", "auto"), ("b6301", "auto"), ("b8390", "auto"), ("b8390", "off"),
+    ("b10361", "auto"), ("b10361", "off"), ("v0.5.0", "auto"), ("v0.5.0", "off"),
+)  # fmt: skip
+"""Release and FLASH_ATTN of each row of the table of equal answers. What `auto` is on releases up to b6301 is off."""
+EQUALITY_MODELS: Final = ("demo", "llama", "smollm2")
+"""The built-in model comes first, then one of random weights, then a real one, which takes thirty times as long."""
 NOT_MEASURED: Final = "–"
-MEASURED: Final = real_models.FOLDER / "equality.json"
-"""This file holds what --equality has measured; a cell takes many minutes, so that it goes on where it was stopped."""
+MEASURED: Final = Path(__file__).with_name("equality.json")
+"""This file holds what --equality has measured, and it goes on with what is not there: row -> mode -> how many answers,
+those whose text differs, those that differ in a log probability or in the text (null where that was not counted)."""
 PATIENCE_S: Final = 14_400
 EDGES: Final = "2 1 400 400"
 MAX_OFF: Final = 1e-5
@@ -61,9 +68,7 @@ def main(show: screen.Screen) -> int:
     models = real_models.table()
     real_models.bring(show, models)
     if options.equality:
-        rows = [measured(show, releases[release], flash_attn, modes, models) for release, flash_attn, modes in CASES]
-        if options.write:
-            write(EQUALITY_MARK, EQUALITY_HEADS, rows)
+        measure_all(show, releases, models["smollm2"].path, to_write=options.write)
         return 0
     faults, rows = 0, []
     for release in (releases[name] for name in RELEASES):
@@ -142,25 +147,50 @@ def cells(release: libraries.Release, model: real_models.RealModel, found: dict[
     ]
 
 
-def measured(
-    show: screen.Screen,
-    release: libraries.Release,
-    flash_attn: str,
-    modes: Sequence[str],
-    models: dict[str, real_models.RealModel],
-) -> list[str]:
-    """A row of the table of equal answers."""
-    kept: dict[str, dict[str, list[int]]] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
-    name = f"{release.llama} {flash_attn}"
-    row = kept.setdefault(name, {})
-    if missing := [mode for mode in modes if mode not in row]:
+def measured() -> dict[str, dict[str, list[int | None]]]:
+    found: dict[str, dict[str, list[int | None]]] = json.loads(MEASURED.read_text("utf-8"))
+    return found
+
+
+def measure_all(show: screen.Screen, releases: dict[str, libraries.Release], smollm2: Path, *, to_write: bool) -> None:
+    """Measures every cell of the table of equal answers that is not known yet, and may write the table as it grows."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"demo": matrix.built_in().model, "llama": write_llama(Path(folder) / "llama.gguf"), "smollm2": smollm2}
+        for model in EQUALITY_MODELS:
+            for release, flash_attn in CASES:
+                measure(show, releases[release], flash_attn, model, files[model])
+                if to_write:
+                    write(EQUALITY_MARK, EQUALITY_HEADS, equality())
+
+
+def measure(show: screen.Screen, release: libraries.Release, flash_attn: str, model: str, file: Path) -> None:
+    """Measures the cells of a row that are not known yet."""
+    name, rows = f"{model} {release.llama} {flash_attn}", measured()
+    row = rows.setdefault(name, {})
+    if missing := [mode for mode in MODES if mode not in row]:
         settings = json.dumps({"flash_attn": flash_attn})
-        for mode, counts in cells_of(release, str(models["smollm2"].path), settings, *missing):
-            row[mode] = counts
-            MEASURED.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    show.note(f"{name} (of, text, bits): " + ", ".join(f"{mode} {' '.join(map(str, row[mode]))}" for mode in modes))
-    shown = [f"{row[mode][1]} / {row[mode][0]}" if mode in modes else NOT_MEASURED for mode in MODES]
-    return [release.llama, flash_attn, *shown]
+        for mode, counts in cells_of(release, str(file), settings, *missing):
+            row[mode] = [*counts]
+            said = ",\n".join(f" {json.dumps(one)}: {json.dumps(cells)}" for one, cells in sorted(rows.items()))
+            MEASURED.write_text(f"{{\n{said}\n}}\n", encoding="utf-8")
+            show.note(f"{name} {mode}: {' '.join(map(str, counts))}")
+
+
+def equality() -> Iterator[list[str]]:
+    """The rows of the table of equal answers of which a cell is measured."""
+    rows = measured()
+    for model in EQUALITY_MODELS:
+        for release, flash_attn in CASES:
+            if row := rows.get(f"{model} {release} {flash_attn}"):
+                yield [model, release, flash_attn, *(cell(row.get(mode)) for mode in MODES)]
+
+
+def cell(counts: Sequence[int | None] | None) -> str:
+    """Shows those whose text differs, in brackets those that differ at all, and of how many."""
+    if counts is None:
+        return NOT_MEASURED
+    of, texts, all_told = counts
+    return f"{texts} ({NOT_MEASURED if all_told is None else all_told}) / {of}"
 
 
 def cells_of(release: libraries.Release, *arguments: str) -> Iterator[tuple[str, list[int]]]:
