@@ -23,6 +23,7 @@ from hoshikage.dispatch.libraries import Libraries
 from hoshikage.dispatch.memory import in_use
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.pool import Pool, Pools
+from hoshikage.dispatch.standby import RunnerCommand, StandbyRunner
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.dispatch.totals import Totals
 from hoshikage.dispatch.tries import ACCOUNT, Answering, RunNote
@@ -74,14 +75,17 @@ class Dispatcher:
         crashes: Crashes,
         clock: Clock,
         store: KvStore | None = None,
+        standby: StandbyRunner | None = None,
     ) -> None:
-        """`clock` gives monotonic seconds. `store`: where conversations outlive their runners."""
+        """`clock` gives monotonic seconds. `store`: where conversations outlive their runners. `standby` is that of all
+        lanes."""
         self._settings = settings
         self._pools = pools
         self._libraries = libraries
         self._crashes = crashes
         self._clock = clock
         self._store = store
+        self._standby = standby
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
         self._latencies = Latencies()
@@ -288,10 +292,21 @@ class Dispatcher:
         """Returns the figures as plain values."""
         result = asdict(self.status().totals)
         records = [asdict(record) for record in self._records]
-        return {"totals": result, "latencies": self._latencies.kept_state(), "records": records}
+        choice = None if self._standby is None else self._standby.kept()
+        return {"totals": result, "latencies": self._latencies.kept_state(), "records": records, "library": choice}
+
+    def runner_to_start(self) -> RunnerCommand | None:
+        """Returns how a runner is started beside the waking server, with the library of the last load; None where there
+        was none. Blocking."""
+        return None if self._standby is None else self._standby.to_start()
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Has the figures go on from those."""
+        handed = kept.get("runner")
+        if self._standby is not None:
+            self._standby.restore(kept.get("library"), handed)
+        elif handed is not None:
+            handed.end()
         self._totals = Totals(**kept["totals"])
         self._latencies.restore(kept["latencies"])
         self._records.extend(AnswerRecord(**record) for record in kept["records"])

@@ -98,7 +98,7 @@ def assemble(
     for one in pools.of_models():
         budget.watch(one.queue, one.lifecycles)
         one.on_change = budget.changed
-    return Dispatcher(settings, pools, libraries, crashes, clock, store)
+    return Dispatcher(settings, pools, libraries, crashes, clock, store, standby)
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:

@@ -83,12 +83,17 @@ class ProcessHost(asyncio.SubprocessProtocol):
     def pid(self) -> int:
         return self._process.get_pid() if self._process is not None else 0
 
-    async def start(self) -> None:
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """Returns command line and environment of the process."""
         args = [str(self._library), str(self._log_level), str(os.getpid())]
         arguments = launch_command("hoshikage.runner.main", *args, *([str(self._layouts)] if self._layouts else []))
         environ = passed_on(os.environ)
         if folders := pip_folders.searched(os.environ):
             environ[pip_folders.VARIABLE] = folders
+        return arguments, environ
+
+    async def start(self) -> None:
+        arguments, environ = self.command()
         await asyncio.get_running_loop().subprocess_exec(lambda: self, *arguments, env=environ)
 
     def send(self, command: wire.Command) -> None:

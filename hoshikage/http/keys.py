@@ -12,6 +12,7 @@ from aiohttp import web
 from hoshikage.access.limits import RateLimits
 from hoshikage.dispatch.client import Note
 from hoshikage.dispatch.latencies import Latencies
+from hoshikage.dispatch.standby import RunnerCommand
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 from hoshikage.errors import QueueFull
 from hoshikage.frozen import Frozen
@@ -95,6 +96,10 @@ class Dispatching(Protocol):
 
     def kept_state(self) -> dict[str, Any]:
         """Returns the figures as plain values."""
+        ...
+
+    def runner_to_start(self) -> RunnerCommand | None:
+        """Says how a runner is started beside the waking server; None where it is not known. Blocking."""
         ...
 
     def restore(self, kept: Mapping[str, Any], /) -> None:

@@ -29,6 +29,8 @@ from hoshikage.http.places import nameless
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import metrics
 from hoshikage.protocols.hoshikage.page import FOR_GOOD, HEADERS, HTML, RUNNING
+from hoshikage.protocols.route import Route
+from hoshikage.protocols.routes import ROUTES
 from hoshikage.service.notify import Notifier
 from hoshikage.sleeper import program
 
@@ -88,8 +90,12 @@ def _exec_sleeper(app: web.Application, running: HttpRunner, state: dict[str, An
     state["listening"] = [entry for site in running.own_sites for entry in site.kept()]
     state["connections"] = [(os.dup(one.descriptor), one.kind) for one in running.open]
     scales = {label: [tuple(one) for one in chosen] for label, chosen in app[LORA_SCALES].items()}
-    headers = {"version": __version__, "rows": newest.kept()}
-    further = {"measures": app[METRICS].kept_state(), "lora_scales": scales, "headers": headers}
+    further = {
+        "version": __version__,
+        "measures": app[METRICS].kept_state(),
+        "lora_scales": scales,
+        "headers": newest.kept(),
+    }
     state["kept"] = app[DISPATCHER].kept_state() | further
     log.info(text(app[SETTINGS].lang, "http.sleeps"))
     for handler in (*logging.getLogger().handlers, *log.handlers, *logging.getLogger("hoshikage").handlers):
@@ -105,6 +111,17 @@ async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
     settings, policy, authenticator = app[SETTINGS], app[ORIGIN_POLICY], app[AUTHENTICATOR]
     state = program.signature(str(settings.token_file))  # first: a change meanwhile shall be seen
     tokens = await asyncio.to_thread(authenticator.kept_tokens)
+    start = await asyncio.to_thread(app[DISPATCHER].runner_to_start)
+    runner = (
+        None
+        if start is None
+        else {
+            "command": start.command,
+            "environ": start.environ,
+            "files": {name: program.signature(name) for name in start.files},
+        }
+    )
+    asks = [path for row in ROUTES if _asks(row) for path in (row.path, *row.other_paths)]
     return {
         "token_signature": state,
         "command": [sys.executable, *sys.orig_argv[1:]],
@@ -118,6 +135,8 @@ async def _state(app: web.Application, notifier: Notifier) -> dict[str, Any]:
         "html": sorted(HTML),
         "prefix": settings.api_prefix,
         "notify": notifier.told_address,
+        "asks": asks,
+        "runner": runner,
         "ping_every": notifier.ping_every_s or 0.0,
         "until": 0.0,
     }
@@ -151,6 +170,11 @@ async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
     plain = ["Content-Type: text/plain; charset=utf-8", "Vary: Accept"]
     pages["/"] = {**index, "route": "/", "text": RUNNING.encode(), "text_headers": plain}
     return pages
+
+
+def _asks(row: Route) -> bool:
+    """Whether who asks there wants words of a model."""
+    return row.method == "POST" and row.needs == "api" and row.stream is not None
 
 
 def _file(name: str, path: str, lasting: str, vary: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -18,6 +18,9 @@ from hoshikage.http.connections import HEADER_S, HttpRunner, Site
 from hoshikage.http.keys import DISPATCHER, LORA_SCALES, METRICS, TLS
 from hoshikage.params import Scaled
 from hoshikage.sleeper import program
+
+if TYPE_CHECKING:
+    from hoshikage.dispatch.handed import HandedProcess
 
 log: Final = logging.getLogger("hoshikage.server")
 
@@ -31,6 +34,8 @@ class Woken(Frozen, frozen=True):
     """`connections` has each connection with what its client has sent still unread."""
     counts: dict[tuple[str, str], int]
     """`counts` says how often the sleeper answered, by method and route."""
+    runner: HandedProcess | None
+    """The runner was started when somebody asked for words of a model."""
     kept: dict[str, Any] | None
     """`kept` is None for a server that takes over its own start."""
 
@@ -45,6 +50,7 @@ class Woken(Frozen, frozen=True):
             tuple((_socket(fd), kind) for fd, kind in state["listening"]),
             tuple((_socket(fd), kind) for fd, kind in state["connections"]),
             state["counts"],
+            _handed(state["runner"]),
             state["kept"],
         )
 
@@ -61,12 +67,16 @@ class Woken(Frozen, frozen=True):
     def restore(self, app: web.Application) -> None:
         """Has the figures go on where they were."""
         if self.kept is not None:
-            app[DISPATCHER].restore(self.kept)
+            same = self.kept["version"] == __version__  # another one may judge otherwise
+            if not same and self.runner is not None:
+                self.runner.end()
+            further = {"runner": self.runner} if same else {"library": None}
+            app[DISPATCHER].restore(self.kept | further)
             app[METRICS].restore(self.kept["measures"])
             for label, chosen in self.kept["lora_scales"].items():
                 app[LORA_SCALES][label] = tuple(Scaled(*one) for one in chosen)
-            if (headers := self.kept["headers"])["version"] == __version__:  # another one may judge them otherwise
-                newest.take_over(headers["rows"])
+            if same:
+                newest.take_over(self.kept["headers"])
         for (method, route), count in self.counts.items():
             app[METRICS].add_many(method, route, count)
 
@@ -83,6 +93,17 @@ class Woken(Frozen, frozen=True):
         patience = {"ssl_handshake_timeout": HEADER_S} if tls is not None else {}
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(running.connect, opened, ssl=tls, **patience)
+
+
+def _handed(runner: tuple[int, ...] | None) -> HandedProcess | None:
+    if runner is None:
+        return None
+    from hoshikage.dispatch.handed import HandedProcess  # few wake by a request for words
+
+    pid, *descriptors = runner
+    for one in descriptors:
+        os.set_inheritable(one, False)
+    return HandedProcess(pid, *descriptors)
 
 
 def _tell_failure(done: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ import sys
 import time
 
 from hoshikage.sleeper.request import Unsure, hmac_sha256, name_of, request_of, same, sha256
+from hoshikage.sleeper.runner import spawned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as typing has it, whose import would be half of what this program takes
@@ -156,7 +157,7 @@ class Sleeper:
                 raise Unsure
             answer = self.answer(client, head)
         except (Unsure, ValueError, OSError):
-            self.wake()
+            self.wake(self.started(client, head) if end else None)
             return
         client.opened.recv(len(head) + len(end))
         client.until = time.monotonic() + KEEPALIVE_S
@@ -308,7 +309,34 @@ class Sleeper:
         finally:
             os._exit(0)
 
-    def wake(self) -> None:
+    def started(self, client: Client, head: bytes) -> tuple[int, ...] | None:
+        """Starts a runner beside the waking server, where who asks wants words of a model and may have them. Returns
+        what `spawned` does; None where there is none."""
+        runner = self.state["runner"]
+        try:
+            if runner is None or client.kind == "tls" or not self.asks(client, head):
+                return None
+            if any(signature(name) != known for name, known in runner["files"].items()):
+                return None
+            return spawned(runner["command"], runner["environ"])
+        except (Unsure, ValueError, OSError):
+            return None
+
+    def asks(self, client: Client, head: bytes) -> bool:
+        """Whether it is a request for words of a model, from somebody who may ask. Raises Unsure."""
+        method, target, headers = request_of(head)
+        path, prefix = target.partition("?")[0], self.state["prefix"]
+        path = path[len(prefix) :] if prefix and path.startswith(prefix + "/") else path
+        if method != b"POST" or path not in self.state["asks"] or "origin" in headers:
+            return False
+        if client.kind != "unix":
+            hosts = headers.get("host", [])
+            if len(hosts) != 1 or not self.is_own(name_of(hosts[0])):
+                return False
+            self.is_admin(headers)
+        return True
+
+    def wake(self, runner: tuple[int, ...] | None = None) -> None:
         """Hands everything over to the server, and is it from then on."""
         for opened, kind in self.listening.values():
             while len(self.clients) < MAX_TAKEN and self.accept(opened, kind):
@@ -326,10 +354,11 @@ class Sleeper:
             "listening": self.state["listening"],
             "connections": [(fd, client.kind) for fd, client in self.clients.items()],
             "counts": self.counts,
+            "runner": runner,
             "kept": self.state["kept"],
         }
         fd = put(marshal.dumps(handed))
-        for one in (fd, *self.listening, *self.clients):
+        for one in (fd, *self.listening, *self.clients, *(runner or ())[1:]):
             os.set_inheritable(one, True)
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         os.execve(self.state["command"][0], self.state["command"], {**os.environ, WOKEN: str(fd)})

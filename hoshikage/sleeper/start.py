@@ -81,6 +81,8 @@ def begin() -> None:
             "notify": os.environ.get("NOTIFY_SOCKET", ""),
             "ping_every": ping_every(),
             "until": time.monotonic() + AFTER_S,
+            "asks": [],
+            "runner": None,
         }
     )
     sleeper.heed()

@@ -16,6 +16,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,45 @@ def test_what_has_come_of_a_request_is_handed_over_unread(server: LiveServer) ->
         answer = b"".join(iter(lambda: line.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["choices"][0]["finish_reason"] == "length"
+
+
+def runners(server: LiveServer) -> list[int]:
+    """The runner processes that this server's process has started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and b"hoshikage.runner.main" in (entry / "cmdline").read_bytes():
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                found += [int(entry.name)] if int(parent) == server.process.pid else []
+    return found
+
+
+def test_the_runner_comes_up_beside_the_server_that_wakes(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
+    register(tmp_path, {LABEL: demo_model})
+    settings = {"SLEEP_TIMEOUT": "0.2", "IDLE_TIMEOUT": "0.1"}
+    body = json.dumps(HELLO).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with LiveServer(home_environ(tmp_path, library_file, **settings)) as server:
+        words = chat(server)["choices"][0]["message"]["content"]
+        get(asleep(server), "/v1/models")
+        assert runners(server) == [], "nothing was asked of a model"
+        asleep(server)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
+            line.sendall(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode())
+            until(lambda: bool(runners(server)), "a runner before the request is whole")
+            (early,) = runners(server)
+            line.sendall(body)
+            answer = b"".join(iter(lambda: line.recv(65536), b""))
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["choices"][0]["message"]["content"] == words
+        assert set(runners(server)) <= {early}, "no other was started"
+        asleep(server)
+        assert runners(server) == []
+        (tmp_path / ".config" / "hoshikage" / ".env").write_text("GREAT_TIMEOUT=soon\n")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line, suppress(ConnectionError):
+            line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+            assert line.recv(65536) == b"", "a server that may not start has answered nobody"
+        assert server.process.wait(60) != 0
+        until(lambda: runners(server) == [], "the end of the runner")
 
 
 def test_foreign_names_pages_and_strangers_are_refused(tmp_path: Path, library_file: Path, demo_model: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,8 @@ STATE: dict[str, Any] = {
     "notify": "",
     "ping_every": 0.0,
     "until": 0.0,
+    "asks": ["/v1/chat/completions"],
+    "runner": None,
 }
 TOKEN = "Authorization: Bearer hsk-x"
 
@@ -139,6 +142,41 @@ def test_commands_are_proven_to_whom_they_speak(client: Client) -> None:
     assert "proof" not in answer(client, "GET /health HTTP/1.1\nHost: localhost\nX-Hoshikage-Challenge: no").decode()
     with pytest.raises(Unsure):
         answer(client, "GET /health HTTP/1.1\nHost: localhost\nX-Hoshikage-Challenge: x", admin="")
+
+
+CHAT = "POST /v1/chat/completions HTTP/1.1\nHost: localhost\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "asks"),
+    [
+        (f"{CHAT}{TOKEN}", True),
+        (f"POST /base/v1/chat/completions?x=1 HTTP/1.1\nHost: 127.0.0.1\n{TOKEN}", True),
+        (f"GET /v1/models HTTP/1.1\nHost: localhost\n{TOKEN}", False),
+        (f"POST /v1/models HTTP/1.1\nHost: localhost\n{TOKEN}", False),
+        (f"POST /v1/chat/completions HTTP/1.1\nHost: evil.example\n{TOKEN}", False),
+        (f"{CHAT}Origin: http://localhost\n{TOKEN}", False),
+        (CHAT.rstrip(), False),
+        (f"{CHAT}Authorization: Bearer hsk-stranger", False),
+        (f"POST /v1/chat/completions HTTP/1.0\nHost: localhost\n{TOKEN}", False),
+    ],
+)
+def test_a_runner_is_started_for_words_of_a_model_and_for_who_may_ask(
+    client: Client, head: str, asks: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(program, "spawned", lambda *asked: started.append(asked) or (1, 2, 3, 4, 5))
+    library = tmp_path / "libllama.so"
+    library.write_bytes(b"1")
+    known = {str(library): program.signature(str(library))}
+    runner = {"command": ["python"], "environ": {"HOME": "/"}, "files": known}
+    sleeper = Sleeper({**STATE, "runner": runner})
+    text = head.replace("\n", "\r\n").encode()
+    assert sleeper.started(client, text) == ((1, 2, 3, 4, 5) if asks else None)
+    assert started == ([(["python"], {"HOME": "/"})] if asks else [])
+    library.write_bytes(b"another")
+    assert sleeper.started(client, text) is None, "nobody has looked at that one"
+    assert Sleeper(STATE).started(client, text) is None, "no load has told which library"
 
 
 @pytest.mark.parametrize("length", [1, 47, 64])
