@@ -61,7 +61,7 @@ from hoshikage.protocols.hoshikage.metrics import measured
 from hoshikage.protocols.hoshikage.openapi_document import OPENAPI, OpenApiDocument
 from hoshikage.protocols.openai.response_store import RESPONSES, ResponseStore
 from hoshikage.protocols.routes import ROUTES, routes
-from hoshikage.registry import Registry
+from hoshikage.registry import ModelSpec, Registry
 from hoshikage.service.notify import Notifier, listen_fds
 from hoshikage.settings import Settings
 
@@ -106,7 +106,7 @@ def create(
 
     `exposed`: whether others can reach it; None tells that from HOST. Raises SettingInvalid.
     """
-    handlers, needs = routes()
+    resources, needs = routes()
     policy = OriginPolicy.of(settings, listeners.is_exposed(settings, ()) if exposed is None else exposed)
     app = web.Application(middlewares=[measured, errors, guard], client_max_size=MAX_BYTES)
     app[SETTINGS] = settings
@@ -132,7 +132,8 @@ def create(
     app[ENVIRON] = app[INSIGHT].environ
     if (tls := listeners.tls_context(settings)) is not None:
         app[TLS] = tls
-    app.add_routes(handlers)
+    for resource in resources:
+        app.router.register_resource(resource)
     app.on_response_prepare.extend((add_request_id, cors.add_headers, rate_limits.add_headers, ignored.add_header))
     app.cleanup_ctx.append(_dispatching)
     return app
@@ -300,11 +301,17 @@ async def _preload(app: web.Application) -> None:
         log.warning("PRELOAD=%s: %s", settings.preload, describe(settings.lang, error))
 
 
+def _read_files(app: web.Application) -> Sequence[ModelSpec]:
+    """Reads what a start needs, in one thread beside the event loop's, and returns the registered models."""
+    app[AUTHENTICATOR].prepare()
+    app[REGISTRY].sweep()
+    specs = app[REGISTRY].specs()
+    app[MEMORY].start()
+    return specs
+
+
 async def _dispatching(app: web.Application) -> AsyncIterator[None]:
-    await asyncio.to_thread(app[AUTHENTICATOR].prepare)
-    await asyncio.to_thread(app[REGISTRY].sweep)
-    app[REGISTRY_CHANGES].look(await asyncio.to_thread(app[REGISTRY].specs))
-    await asyncio.to_thread(app[MEMORY].start)
+    app[REGISTRY_CHANGES].look(await asyncio.to_thread(_read_files, app))
     await app[DISPATCHER].start()
     yield
     await app[MEMORY].stop()

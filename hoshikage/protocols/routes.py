@@ -5,6 +5,9 @@ The names of modules stand in functions, so each protocol is imported when it is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -234,16 +237,20 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def routes() -> tuple[list[web.RouteDef], dict[Handler, Needs]]:
-    """Returns the application's routes, and what each handler needs."""
-    result: list[web.RouteDef] = []
+@cache
+def routes() -> tuple[tuple[web.AbstractResource, ...], Mapping[Handler, Needs]]:
+    """Returns the paths with what answers there, and what each handler needs; every application takes the same ones."""
+    router = web.UrlDispatcher()
     needs: dict[Handler, Needs] = {}
     for row in ROUTES:
         handler = _handler(row)
         needs[handler] = row.needs
         for path in (row.path, *row.other_paths):
-            result.append(web.get(path, handler) if row.method == "GET" else web.route(row.method, path, handler))
-    return result, needs  # GET allows HEAD too
+            if row.method == "GET":
+                router.add_get(path, handler)  # allows HEAD too
+            else:
+                router.add_route(row.method, path, handler)
+    return tuple(router.resources()), MappingProxyType(needs)
 
 
 def _handler(row: Route) -> Handler:
