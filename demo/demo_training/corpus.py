@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
@@ -319,12 +320,14 @@ def bare(text: str, lang: str) -> str:
     return text.rstrip("?？。.!！ ").removesuffix(" please").removesuffix(" thanks")
 
 
+@cache
+def choice(options: str) -> str:
+    """Writes what stands between bars as a regular expression, once for each."""
+    return "(?:" + "|".join(re.escape(" ".join(option.split())) for option in options.split("|")) + ")"
+
+
 def pattern_regex(pattern: str, lang: str, corpus: Corpus) -> re.Pattern[str]:
     """Writes what a pattern can write as a regular expression: proves that a held-out question was not trained on."""
-
-    def choice(options: str) -> str:
-        return "(?:" + "|".join(re.escape(" ".join(option.split())) for option in options.split("|")) + ")"
-
     parts = re.split(r"(\{[^{}]*\}|\$[a-zA-Z]+)", pattern)
     written = []
     for part in parts:
