@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.trees import nodes_of
+
 PACKAGE: Final = "hoshikage"
 VALUES: Final = frozenset({"errors", "params", "infos", "wire", "kv_file"})
 OPTIONS: Final = frozenset({"option", "options"})
@@ -152,15 +154,10 @@ def sources_of(package: Path) -> dict[str, str]:
 
 
 @cache
-def parsed(source: str) -> ast.Module:
-    return ast.parse(source)
-
-
-@cache
 def imports_of(module: str, source: str) -> list[Import]:
     """Lists every import of a module, also those in functions."""
     kinds = (ast.Import, ast.ImportFrom, ast.If)
-    nodes = [node for node in ast.walk(parsed(source)) if isinstance(node, kinds)]
+    nodes = [node for node in nodes_of(source) if isinstance(node, kinds)]
     typing_lines = {
         line
         for node in nodes

@@ -19,11 +19,11 @@ from tests.architecture import (
     VALUES,
     cycles,
     imports_of,
-    parsed,
     room,
     sources_of,
     violations,
 )
+from tests.trees import nodes_of, text_of, tree_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NEVER_IN_THE_SERVER: Final = ("hoshikage._ffi", "hoshikage.llama", "hoshikage.engine", "numpy", "jinja2", "rich")
@@ -44,7 +44,7 @@ def test_no_module_imports_itself_round_a_corner(sources: dict[str, str]) -> Non
 
 
 def test_every_module_says_first_what_it_owns(sources: dict[str, str]) -> None:
-    silent = [module for module, source in sources.items() if source and not ast.get_docstring(parsed(source))]
+    silent = [module for module, source in sources.items() if source and not ast.get_docstring(tree_of(source))]
     assert silent == []
 
 
@@ -94,7 +94,7 @@ def test_locals_have_names_that_a_stranger_knows(sources: dict[str, str]) -> Non
     private = {
         f"{module}:{function.lineno}: {function.name}: {name}"
         for module, source in sources.items()
-        for function in ast.walk(parsed(source))
+        for function in nodes_of(source)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
         if (name := _bound(node)) in PRIVATE_WORDS
@@ -106,7 +106,7 @@ def test_constants_have_names_that_a_stranger_knows(sources: dict[str, str]) -> 
     names = {
         f"{module}: {node.id}"
         for module, source in sources.items()
-        for node in ast.walk(parsed(source))
+        for node in nodes_of(source)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id.isupper()
         if node.id.partition("_")[0] in PRIVATE_HEADS
     }
@@ -118,7 +118,7 @@ def test_one_place_makes_json_answers(sources: dict[str, str]) -> None:
         module
         for module, source in sources.items()
         if "Response(" in source
-        for node in ast.walk(parsed(source))
+        for node in nodes_of(source)
         if isinstance(node, ast.Call)
         and any(one.arg == "content_type" and _is_json(one.value) for one in node.keywords)
     }
@@ -149,7 +149,7 @@ def test_a_slot_is_what_llama_server_means_by_it(sources: dict[str, str]) -> Non
 def _names_of(source: str) -> set[str]:
     """Returns what is defined, bound or asked for, in small letters; not what is told to `dataclass` and Python
     itself."""
-    nodes = [node for node in ast.walk(parsed(source)) if not isinstance(node, ast.keyword)]
+    nodes = [node for node in nodes_of(source) if not isinstance(node, ast.keyword)]
     names = {getattr(node, field, None) for node in nodes for field in ("id", "attr", "arg", "name")}
     return {name.lower() for name in names if isinstance(name, str)} - {"__slots__"}
 
@@ -163,7 +163,7 @@ def _bound(node: ast.AST) -> str | None:
 def test_no_class_name_stands_for_two_things(sources: dict[str, str]) -> None:
     modules: dict[str, list[str]] = {}
     for module, source in sources.items():
-        for node in parsed(source).body:
+        for node in tree_of(source).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 modules.setdefault(node.name, []).append(module)
     assert {name: its for name, its in modules.items() if len(its) > 1} == {}
@@ -174,7 +174,7 @@ def test_nothing_is_decided_by_a_texts_key(sources: dict[str, str]) -> None:
     found = [
         f"{module}:{node.lineno}"
         for module, source in sources.items()
-        for node in ast.walk(parsed(source))
+        for node in nodes_of(source)
         if isinstance(node, ast.Compare | ast.Call) and _asks_for_a_key(node)
     ]
     assert found == []
@@ -229,8 +229,8 @@ def test_no_test_skips_or_sleeps() -> None:
     """What another system has not (`skipif`, a module of the standard library) may be left out there, nothing else."""
     found = []
     for file in (ROOT / "tests").rglob("*.py"):
-        source = file.read_text("utf-8")
-        for node in ast.walk(ast.parse(source)) if EVASIVE.search(source) else ():
+        source = text_of(file)
+        for node in nodes_of(source) if EVASIVE.search(source) else ():
             if _is_evasion(node):
                 found.append(f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
     assert found == []

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from tests.sentences import is_sentence
+from tests.trees import nodes_of, text_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGE: Final = ROOT / "hoshikage"
@@ -24,7 +25,7 @@ def files_of(place: Path) -> list[Path]:
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
     """Yields line and text of each docstring, those below constants and fields included."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         body = getattr(node, "body", None)
         for statement in body if isinstance(body, list) else ():
             match statement:
@@ -37,7 +38,7 @@ def test_a_docstring_is_a_sentence(place: Path) -> None:
     phrases = [
         f"{file.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
         for file in files_of(place)
-        for line, text in docstrings(file.read_text("utf-8"))
+        for line, text in docstrings(text_of(file))
         if not is_sentence(text)
     ]
     assert phrases == []

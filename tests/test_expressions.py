@@ -12,7 +12,6 @@ import random
 import re
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ import pytest
 
 import hoshikage
 from tests.step_matcher import Counter, Matcher, TooManySteps, shapes
+from tests.trees import nodes_of, text_of, tree_of
 
 PACKAGE: Final = Path(hoshikage.__file__).parent
 OWN: Final = ("hoshikage.cli.parser",)
@@ -48,15 +48,9 @@ def modules() -> list[str]:
     ]
 
 
-@cache
 def source_of(module: str) -> str:
     file = PACKAGE.joinpath(*module.split(".")[1:])
-    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
-    return file.read_text("utf-8")
-
-
-def tree_of(module: str) -> ast.Module:
-    return ast.parse(source_of(module))
+    return text_of(file / "__init__.py" if file.is_dir() else file.with_suffix(".py"))
 
 
 def variables_of(module: str) -> dict[str, Any]:
@@ -69,7 +63,7 @@ def variables_of(module: str) -> dict[str, Any]:
             if error.name not in ELSEWHERE:
                 raise
     known: dict[str, Any] = {"re": re, "Final": Final}
-    for node in tree_of(module).body:
+    for node in tree_of(source_of(module)).body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and "re.compile(" in ast.unparse(node):
             exec(ast.unparse(node), known)
     return known
@@ -78,7 +72,7 @@ def variables_of(module: str) -> dict[str, Any]:
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
     """Yields every call of a method with the name of one of a pattern's: module, call, method."""
     for name in modules():
-        for node in ast.walk(tree_of(name)) if CALLED.search(source_of(name)) else ():
+        for node in nodes_of(source_of(name)) if CALLED.search(source_of(name)) else ():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
                 yield name, node, node.func.attr
 

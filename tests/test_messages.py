@@ -15,6 +15,7 @@ import pytest
 
 from hoshikage import errors, messages
 from hoshikage.messages import AREAS, LANGUAGES, accepted_language, language_of, text
+from tests.trees import nodes_of, text_of
 
 PACKAGE = Path(messages.__file__).parent.parent
 SOURCES = [file for file in PACKAGE.rglob("*.py") if file.parent.name != "messages"]
@@ -41,7 +42,7 @@ def names(pattern: str) -> Counter[str]:
 def nodes() -> tuple[tuple[Path, list[ast.AST]], ...]:
     """Returns each file, and what it is made of that these tests ask for."""
     kinds = (ast.Constant, ast.JoinedStr, ast.Call)
-    walks = ((file, ast.walk(ast.parse(file.read_text("utf-8")))) for file in SOURCES)
+    walks = ((file, nodes_of(text_of(file))) for file in SOURCES)
     return tuple((file, [node for node in walk if isinstance(node, kinds)]) for file, walk in walks)
 
 

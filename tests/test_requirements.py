@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.trees import nodes_of, text_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (ROOT / "docs" / "REQUIREMENTS.md", ROOT / "docs" / "REQUIREMENTS.ja.md")
@@ -76,10 +79,12 @@ def _exists(named: str) -> bool:
     path, _, name = named.partition("::")
     if not (name.startswith("test_") and (ROOT / path).is_file()):
         return False
-    tree = ast.parse((ROOT / path).read_text("utf-8"))
-    return any(
-        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name for node in ast.walk(tree)
-    )
+    return name in _functions(ROOT / path)
+
+
+@cache
+def _functions(file: Path) -> set[str]:
+    return {node.name for node in nodes_of(text_of(file)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
 
 def test_a_test_that_is_not_there_would_be_seen() -> None:
@@ -91,9 +96,9 @@ def test_a_test_that_is_not_there_would_be_seen() -> None:
 def test_no_program_is_started_by_a_shell() -> None:
     """Names of files and models never become a part of a command line."""
     found = []
-    sources = {module: module.read_text("utf-8") for module in (ROOT / "hoshikage").rglob("*.py")}
+    sources = {module: text_of(module) for module in (ROOT / "hoshikage").rglob("*.py")}
     for module, source in sources.items():
-        for node in ast.walk(ast.parse(source)) if re.search(r"shell|\b(?:system|popen)\b", source) else ():
+        for node in nodes_of(source) if re.search(r"shell|\b(?:system|popen)\b", source) else ():
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 shell = any(given.arg == "shell" for given in node.keywords)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,8 +71,13 @@ def reference(monkeypatch: pytest.MonkeyPatch) -> Reference:
     return render
 
 
+@cache
+def template(source: str) -> ChatTemplate:
+    return ChatTemplate(source, "<s>", "</s>", CONTROL)
+
+
 def ours(source: str, prompt: ChatPrompt) -> Rendered:
-    return ChatTemplate(source, "<s>", "</s>", CONTROL).render(prompt, NOW)
+    return template(source).render(prompt, NOW)
 
 
 def same(reference: Reference, source: str, prompt: ChatPrompt) -> bool:

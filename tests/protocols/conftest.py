@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from ssl import SSLContext, create_default_context
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
 
@@ -120,6 +121,12 @@ class GatedDispatcher(StandIn):
                 step.set()
 
 
+@cache
+def tls() -> SSLContext:
+    """Returns what SDKs would make anew for each client, with every certificate of the system read again."""
+    return create_default_context()
+
+
 class House:
     """This is one running server and what a test needs to talk to it."""
 
@@ -133,7 +140,10 @@ class House:
         return int(self.url.rpartition(":")[2])
 
     def sdk(self, api_key: str = "unused", **options: Any) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=0, **options)
+        http = openai.DefaultAsyncHttpxClient(verify=tls())
+        return openai.AsyncOpenAI(
+            base_url=f"{self.url}/v1", api_key=api_key, max_retries=0, http_client=http, **options
+        )
 
     async def ask(
         self, method: str, path: str, data: bytes | str | None = None, **headers: str

@@ -15,7 +15,7 @@ from hoshikage import wire
 from hoshikage.errors import InferenceFailed, Unavailable
 from hoshikage.infos import Timings
 from hoshikage.params import ChatPrompt, GenerationRequest
-from tests.protocols.conftest import House, answer, finished
+from tests.protocols.conftest import House, answer, finished, tls
 from tests.protocols.test_chat_tools import CALL, THOUGHTS, model
 
 EVENT: Final = TypeAdapter[Any](RawMessageStreamEvent)
@@ -28,7 +28,8 @@ WEATHER: Final[dict[str, Any]] = {
 
 
 def sdk(house: House) -> anthropic.AsyncAnthropic:
-    return anthropic.AsyncAnthropic(base_url=house.url, api_key="unused", max_retries=0)
+    http = anthropic.DefaultAsyncHttpxClient(verify=tls())
+    return anthropic.AsyncAnthropic(base_url=house.url, api_key="unused", max_retries=0, http_client=http)
 
 
 def fields_of(**fields: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from hoshikage.params import ChatPrompt, GenerationRequest, InfillPrompt, TextPr
 from hoshikage.registry import OwnOptions, Registry
 from hoshikage.settings import Settings
 from tests.gguf_files import U32, Gguf
-from tests.protocols.conftest import GatedDispatcher, House, answer, finished, serving
+from tests.protocols.conftest import GatedDispatcher, House, answer, finished, serving, tls
 from tests.protocols.test_chat_tools import CALL, THOUGHTS, WEATHER, model, says
 
 USER: Final = {"role": "user", "content": "東京の天気は？"}
@@ -29,7 +29,7 @@ USER: Final = {"role": "user", "content": "東京の天気は？"}
 
 async def call(house: House, name: str, *given: Any, **fields: Any) -> Any:
     """Calls a method of the client, and returns a stream's parts as a list."""
-    async with ollama.AsyncClient(house.url) as client:
+    async with ollama.AsyncClient(house.url, verify=tls()) as client:
         answered = await getattr(client, name)(*given, **fields)
         return [part async for part in answered] if fields.get("stream") else answered
 

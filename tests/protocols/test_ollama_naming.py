@@ -13,7 +13,7 @@ import pytest
 
 from hoshikage.registry import OwnOptions, Registry
 from hoshikage.settings import Settings
-from tests.protocols.conftest import House
+from tests.protocols.conftest import House, tls
 
 JSON = {"Content-Type": "application/json"}
 
@@ -21,7 +21,8 @@ JSON = {"Content-Type": "application/json"}
 @asynccontextmanager
 async def administrator(house: House, settings: Settings) -> AsyncIterator[ollama.AsyncClient]:
     token = settings.admin_token_file.read_text().strip()
-    async with ollama.AsyncClient(house.url, headers={"Authorization": f"Bearer {token}"}) as client:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with ollama.AsyncClient(house.url, headers=headers, verify=tls()) as client:
         yield client
 
 

@@ -7,6 +7,7 @@ import re
 from string import Formatter
 
 from screen import ROOT
+from tests.trees import nodes_of, text_of
 from texts import TEXTS
 
 ASKING = {"text", "say", "step", "Refused"}
@@ -28,7 +29,7 @@ def test_every_text_is_asked_for_and_every_asked_one_exists() -> None:
     strings = set()
     composed = set()
     for file in (ROOT / "scripts").glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in nodes_of(text_of(file)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and file.name != "texts.py":
                 strings.add(node.value)
             if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
