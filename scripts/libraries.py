@@ -30,7 +30,7 @@ TESTED: Final = ("3.4.1", "3.12.4", "3.18.1", "3.20.0", "3.22.1")
 They are spread over the years, each with a pair of layouts of its own; most other pairs are met in the matrix alone.
 """
 FAULTY: Final = ("3.9.0",)
-"""npm versions that single tests need for a fault that these releases have."""
+"""These are npm versions that single tests need for a fault that these releases have."""
 AT_ONCE: Final = 2
 """So many archives are brought at the same time: npm waits more than it works."""
 

@@ -1,5 +1,5 @@
-"""libllama and libmtmd as official builds have them, in two files, made of the one file that has both. Pure but for the
-compiler and the disk.
+"""Makes libllama and libmtmd as official builds have them, in two files, of the one file that has both. Pure but for
+the compiler and the disk.
 
 The copy of that file hides its functions of libmtmd. A library that stands for libmtmd's file has those names, and
 jumps to where the hidden ones lie. Both are for x86-64 and Linux, as the package is.

@@ -17,7 +17,7 @@ N_HEADS: Final = 2
 WORDS: Final = tuple(f"\u2581w{number}" for number in range(N_VOCAB - 259))
 TOKENS: Final = ("<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *WORDS)
 TYPES: Final = (2, 3, 3, *[6] * 256, *[1] * len(WORDS))
-"""llama.h's token types: unknown, control, byte, normal."""
+"""These are llama.h's token types: unknown, control, byte, normal."""
 
 
 def write_decoder(

@@ -1,5 +1,4 @@
-"""Lists all that is stored of conversations, wherever it lies, and removes it. told to people, and removed. Any thread;
-blocking."""
+"""Lists all that is stored of conversations, wherever it lies, and removes it. Any thread; blocking."""
 
 from __future__ import annotations
 

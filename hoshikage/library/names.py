@@ -35,7 +35,8 @@ def is_library(name: str, platform: str) -> bool:
 
 
 def is_ggml(name: str) -> bool:
-    """libggml, libggml-base and the backends, under any system's naming (macOS backends end in .so)."""
+    """Returns whether the file is libggml, libggml-base or a backend, under any system's naming (macOS backends end in
+    .so)."""
     return _GGML.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""libmtmd as official builds have it, in a file beside libllama: installed as a user does, and read with."""
+"""Tests libmtmd as official builds have it, in a file beside libllama: installed as a user does, and read with."""
 
 from __future__ import annotations
 

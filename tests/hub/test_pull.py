@@ -1,4 +1,4 @@
-"""pull, list --remote and /api/pull as people and Ollama's clients use them, against a hub on this machine."""
+"""Tests pull, list --remote and /api/pull as people and Ollama's clients use them, against a hub on this machine."""
 
 from __future__ import annotations
 
@@ -95,8 +95,7 @@ def test_without_the_hubs_client_it_says_what_to_install(cli: Cli, monkeypatch: 
 
 
 class Halfway:
-    """This fault gives half of a file, and more only when the test lets it go on, and then the connection is cut. half
-    of a file, and more only when the test lets it go on, and then the connection is cut."""
+    """This fault gives half of a file, and more only when the test lets it go on, and then the connection is cut."""
 
     def __init__(self, more: int = 0) -> None:
         """`more` bytes come before the cut."""
