@@ -39,7 +39,7 @@ class HandedProcess(Frozen, frozen=True):
 
 
 class HandedHost(ProcessHost):
-    """One such process, from its taking over to its exit."""
+    """This is one such process, from its taking over to its exit."""
 
     def __init__(
         self, process: HandedProcess, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]

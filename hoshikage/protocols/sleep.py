@@ -173,7 +173,7 @@ async def _pages(app: web.Application) -> dict[str, dict[str, Any]]:
 
 
 def _asks(row: Route) -> bool:
-    """Whether who asks there wants words of a model."""
+    """Returns whether the one who asks there wants words of a model."""
     return row.method == "POST" and row.needs == "api" and row.stream is not None
 
 

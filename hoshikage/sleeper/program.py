@@ -323,7 +323,7 @@ class Sleeper:
             return None
 
     def asks(self, client: Client, head: bytes) -> bool:
-        """Whether it is a request for words of a model, from somebody who may ask. Raises Unsure."""
+        """Returns whether it is a request for words of a model, from somebody who may ask. Raises Unsure."""
         method, target, headers = request_of(head)
         path, prefix = target.partition("?")[0], self.state["prefix"]
         path = path[len(prefix) :] if prefix and path.startswith(prefix + "/") else path

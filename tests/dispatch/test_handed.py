@@ -1,4 +1,4 @@
-"""A runner that was started before the server's program: it is taken over, or it ends."""
+"""Tests a runner that was started before the server's program: it is taken over, or it ends."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def standby(*, wanted: bool = False) -> StandbyRunner:
 
 
 async def left_by(choice: SelectedLibrary) -> tuple[StandbyRunner, HandedProcess]:
-    """The next server's, which goes on from one whose last load took this library."""
+    """Returns what the next server has, which goes on from one whose last load took this library."""
     before, after = standby(), standby()
     assert await before.take(choice) is None
     start, kept = await asyncio.to_thread(before.to_start), before.kept()

@@ -163,7 +163,7 @@ def test_what_has_come_of_a_request_is_handed_over_unread(server: LiveServer) ->
 
 
 def runners(server: LiveServer) -> list[int]:
-    """The runner processes that this server's process has started."""
+    """Lists the runner processes that this server's process has started."""
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
