@@ -9,6 +9,7 @@ from typing import Any
 from hoshikage.dispatch.kv_files import StoredFile
 from hoshikage.dispatch.kv_listing import StoredConversation
 from hoshikage.dispatch.latencies import Latencies
+from hoshikage.dispatch.standby import RunnerCommand
 from hoshikage.dispatch.status import DispatcherStatus, FullStatus
 
 
@@ -39,6 +40,9 @@ class StandIn(ABC):
 
     def kept_state(self) -> dict[str, Any]:
         return {}
+
+    def runner_to_start(self) -> RunnerCommand | None:
+        return None
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         raise AssertionError(kept)
