@@ -71,7 +71,7 @@ class Option(Frozen, frozen=True):
 
     def check(self, value: Any) -> Value:
         """Returns the value of a JSON file as it is kept; an empty one is none. Raises ValueError."""
-        if value in ("", []):
+        if value == "" or (value == [] and self.kind is list):
             return ""
         if isinstance(value, str) and value in self.words:
             return value

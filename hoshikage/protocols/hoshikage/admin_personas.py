@@ -36,7 +36,7 @@ async def add(request: web.Request) -> web.Response:
 
 
 def _add(registry: Registry, body: schema.NewPersona, tree: dict[str, Any]) -> dict[str, Any]:
-    sampling = persona_options(tree)
+    sampling = persona_options(tree).kept()
     replaced = registry.add_persona(body.name, body.model, body.system, sampling)
     return {"name": body.name, "model": body.model, "system": body.system, **sampling.given(), "replaced": replaced}
 
