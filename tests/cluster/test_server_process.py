@@ -67,7 +67,8 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
 def test_it_ends_when_it_is_asked_to(tmp_path: Path) -> None:
     server = ServerProcess(SERVER, {**os.environ, "HOME": str(tmp_path)}, str(tmp_path / "nowhere"))
     server.start()
-    assert server.status is None
+    running = server.status
     server.end()
+    assert running is None
     assert server.status is not None
     server.end()

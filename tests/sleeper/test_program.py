@@ -165,7 +165,12 @@ def test_a_runner_is_started_for_words_of_a_model_and_for_who_may_ask(
     client: Client, head: str, asks: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     started: list[object] = []
-    monkeypatch.setattr(program, "spawned", lambda *asked: started.append(asked) or (1, 2, 3, 4, 5))
+
+    def spawned(*asked: object) -> tuple[int, ...]:
+        started.append(asked)
+        return 1, 2, 3, 4, 5
+
+    monkeypatch.setattr(program, "spawned", spawned)
     library = tmp_path / "libllama.so"
     library.write_bytes(b"1")
     known = {str(library): program.signature(str(library))}
