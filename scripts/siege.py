@@ -25,10 +25,12 @@ import siege_trees
 from hoshikage.library import demo
 from hoshikage.registry import Registry
 from screen import ROOT, Refused, Screen, run
-from serving import Server
+from serving import Server, get_json
 from siege_totals import COUNTS, Gauge, Totals
 
 PARTS: Final = ("load", "deaths", "trees", "files", "slow", "power", "cost")
+SOAK: Final = "soak"
+"""This part takes all of the time in one server, so it comes only where it is asked for."""
 MODES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("plain", {}),
     ("four together", {"N_PARALLEL": "4"}),
@@ -36,12 +38,16 @@ MODES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("guesses", {"SPECULATION": "lookup"}),
     ("without a RAM disk", {"RAMDISK_PATH": "off", "RUNNER_AHEAD": "off"}),
 )
-SHARES: Final = {"load": 0.6, "deaths": 0.15, "trees": 0.05, "files": 0.1, "slow": 0.02, "power": 0.03, "cost": 0.0}
+SHARES: Final = {"load": 0.6, "deaths": 0.15, "trees": 0.05, "files": 0.1, "slow": 0.02, "power": 0.03}
 """These are shares of a round's time; what costs is measured once a run."""
 ROUND_S: Final = 240.0
 SHORT_S: Final = 60.0
 SHORT_CLIENTS: Final = 48
-DEATH_CLIENTS: Final = 24
+DEATH_CROWDS: Final = ((24, 0.8), (2, 0.2))
+"""Runners are killed among many clients, where they are loading or answering, and among few, where they often rest."""
+SOAK_CLIENTS: Final = 4
+SOAK_REST_S: Final = 0.8
+SOAK_SETTINGS: Final = {"N_PARALLEL": "2", "KV_REUSE": "prefix"}
 MODEL: Final = "m"
 
 
@@ -54,13 +60,15 @@ def main(screen: Screen) -> int:
     totals = Totals(options.totals, options.seed)
     dice = random.Random(totals.seed)
     screen.say("siege_begins", minutes=seconds / 60, clients=clients, seed=totals.seed)
-    rounds = max(1, round(seconds / ROUND_S))
+    rounds = max(1, round(seconds / ROUND_S)) if options.only != [SOAK] else 0
     try:
+        if SOAK in options.only:
+            _soak(model.model, options.library, seconds, totals, dice)
         for number in range(rounds):
             name, settings = MODES[(len(totals.runs) - 1 + number) % len(MODES)]
             screen.say("siege_round", number=number + 1, rounds=rounds, mode=name)
             with tempfile.TemporaryDirectory(prefix="siege-") as folder:
-                parts = [part for part in options.only if part != "cost"]
+                parts = [part for part in options.only if part in SHARES]
                 _round(
                     Path(folder), model.model, options.library, settings, parts, seconds / rounds, clients, totals, dice
                 )
@@ -83,7 +91,9 @@ def _parser(screen: Screen) -> argparse.ArgumentParser:
         "--totals", type=Path, default=ROOT / ".cache" / "siege.json", help=screen.text("siege_totals_help")
     )
     made.add_argument("--library", type=Path, default=library, help=screen.text("siege_library_help"))
-    made.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help=screen.text("siege_only_help"))
+    made.add_argument(
+        "--only", nargs="+", choices=[*PARTS, SOAK], default=list(PARTS), help=screen.text("siege_only_help")
+    )
     made.add_argument("--short", action="store_true", help=screen.text("siege_short_help"))
     return made
 
@@ -117,13 +127,32 @@ def _round(
             def forgive() -> None:
                 os.utime(model)  # a changed file lifts the quarantine that so many deaths bring
 
-            asyncio.run(siege_load.kill_runners(target, spans["deaths"], min(clients, DEATH_CLIENTS), forgive, gauge))
+            for crowd, share in DEATH_CROWDS:
+                span = spans["deaths"] * share
+                asyncio.run(siege_load.kill_runners(target, span, min(clients, crowd), forgive, gauge))
         if "slow" in spans:
             siege_guests.hold_slowly(server.url, totals, dice)
         if "files" in spans:
             siege_files.try_models(server.url, source, folder / "models", spans["files"], totals, dice)
         if server.process.poll() is not None:
             totals.counts["files_ended_server"] += 1
+
+
+def _soak(source: Path, library: Path, seconds: float, totals: Totals, dice: random.Random) -> None:
+    """Has few clients ask one server for all of the time: what grows by the hour shows."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="siege-")))
+        server = stack.enter_context(_serving(folder, source, library, SOAK_SETTINGS))
+        target = siege_load.Target(server.url, MODEL, server.process.pid, totals, dice, rest_s=SOAK_REST_S)
+        asyncio.run(siege_load.learn(target))
+        gauges = {"server": Gauge(server.process.pid), "runner": Gauge(_runner(server))}
+        asyncio.run(siege_load.load(target, SOAK_CLIENTS, seconds, *gauges.values()))
+        for name, gauge in gauges.items():
+            totals.slopes.append({"soak": name, "seconds": round(seconds), **gauge.slopes()})
+
+
+def _runner(server: Server) -> int:
+    return int(get_json(server.url, "/v1/status")["runner"]["pid"])
 
 
 def _cost(source: Path, library: Path, totals: Totals) -> None:
@@ -180,7 +209,7 @@ def _show(screen: Screen, totals: Totals) -> None:
             screen.line(f"| {name} | {count:,} |")
     for name, value in totals.figures.items():
         screen.line(f"| {name} | {value} |")
-    for slope in totals.slopes[-5:]:
+    for slope in totals.slopes[-len(MODES) :]:
         screen.line(f"| {slope} |")
 
 

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -55,6 +55,8 @@ class Target:
     totals: Totals
     dice: random.Random
     known: dict[tuple[str, str], str] = field(default_factory=dict)
+    rest_s: float = 0.05
+    """A client rests for so long at most between two requests."""
     may_crash: bool = False
     """`may_crash` tells whether runners are being killed: then crashes are told, and are no faults."""
 
@@ -110,14 +112,14 @@ def _timed() -> TraceConfig:
     return made
 
 
-async def load(target: Target, clients: int, seconds: float, gauge: Gauge) -> None:
+async def load(target: Target, clients: int, seconds: float, *gauges: Gauge) -> None:
     """So many clients ask for so long, each keeping to what a refusal tells it to wait."""
     ends = time.monotonic() + seconds
     connector = TCPConnector(limit=0)
     async with ClientSession(connector=connector, timeout=PATIENCE, trace_configs=[_timed()]) as session:
         seeds = [target.dice.random() for _ in range(clients)]
         crowd = [asyncio.create_task(_client(session, target, ends, random.Random(seed))) for seed in seeds]
-        watch = asyncio.create_task(_watch(gauge, target.totals))
+        watch = asyncio.create_task(_watch(gauges, target.totals))
         await asyncio.gather(*crowd)
         watch.cancel()
 
@@ -137,9 +139,10 @@ async def learn(target: Target) -> None:
                 target.known[name, prompt] = await ask(session, target, prompt)
 
 
-async def _watch(gauge: Gauge, totals: Totals) -> None:
+async def _watch(gauges: Sequence[Gauge], totals: Totals) -> None:
     while True:
-        gauge.look()
+        for gauge in gauges:
+            gauge.look()
         totals.write()
         await asyncio.sleep(2)
 
@@ -149,7 +152,7 @@ async def _client(session: ClientSession, target: Target, ends: float, dice: ran
     while time.monotonic() < ends:
         name, prompt = dice.choice(list(target.known))
         counts["requests"] += 1
-        rest = dice.random() * 0.05
+        rest = dice.random() * target.rest_s
         silence = Silence()
         SILENCE.set(silence)
         try:
