@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+import siege_deaths
 import siege_files
 import siege_guests
 import siege_load
@@ -43,8 +44,6 @@ SHARES: Final = {"load": 0.6, "deaths": 0.15, "trees": 0.05, "files": 0.1, "slow
 ROUND_S: Final = 240.0
 SHORT_S: Final = 60.0
 SHORT_CLIENTS: Final = 48
-DEATH_CROWDS: Final = ((24, 0.8), (2, 0.2))
-"""Runners are killed among many clients, where they are loading or answering, and among few, where they often rest."""
 SOAK_CLIENTS: Final = 4
 SOAK_REST_S: Final = 0.8
 SOAK_SETTINGS: Final = {"N_PARALLEL": "2", "KV_REUSE": "prefix"}
@@ -127,9 +126,8 @@ def _round(
             def forgive() -> None:
                 os.utime(model)  # a changed file lifts the quarantine that so many deaths bring
 
-            for crowd, share in DEATH_CROWDS:
-                span = spans["deaths"] * share
-                asyncio.run(siege_load.kill_runners(target, span, min(clients, crowd), forgive, gauge))
+            for crowd in siege_deaths.CROWDS:
+                asyncio.run(siege_deaths.kill_runners(target, spans["deaths"] * crowd.share, crowd, forgive, gauge))
         if "slow" in spans:
             siege_guests.hold_slowly(server.url, totals, dice)
         if "files" in spans:

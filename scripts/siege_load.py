@@ -1,5 +1,4 @@
-"""Sends the siege's clients: many at once, of every kind, some of which leave, and what kills runners. Event loop
-thread."""
+"""Sends the siege's clients: many at once, of every kind, some of which leave. Event loop thread."""
 
 from __future__ import annotations
 
@@ -7,9 +6,7 @@ import asyncio
 import itertools
 import json
 import math
-import os
 import random
-import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -33,11 +30,6 @@ differ in their last digits, and what was nearly a tie may fall to the other sid
 MIN_PROMPTS: Final = 2
 REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_down", "rate_limit_exceeded"}
 CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
-SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGTERM)
-DEATH_PHASES: Final = {"loading": 3.0, "answering": 6.0, "started ahead": 1.0, "idle": 1.0}
-"""Maps what a runner is to be at when it is killed to how long that is waited for, before whatever it is at will do:
-among so many clients a moment without a request is rare."""
-DEATH_SHARES: Final = (2, 3, 1, 1)
 PATIENCE: Final = ClientTimeout(total=180)
 LONGEST_REST_S: Final = 5.0
 SILENT_S: Final = 9.0
@@ -292,53 +284,3 @@ async def _read_on(session: ClientSession, target: Target, body: dict[str, Any])
     async with session.post(target.url + "/v1/chat/completions", json=body) as answer:
         async for _ in answer.content:
             pass
-
-
-async def kill_runners(target: Target, seconds: float, clients: int, forgive: Callable[[], None], gauge: Gauge) -> None:
-    """Kills the runner again and again, in whatever it does, while clients ask; the port must never close."""
-    target.may_crash = True
-    loaded = asyncio.create_task(load(target, clients, seconds, gauge))
-    async with ClientSession(timeout=ClientTimeout(total=30)) as session:
-        while not loaded.done():
-            phase, pid = await _met(session, target, loaded)
-            if pid:
-                await asyncio.sleep(target.dice.random() * 0.3)
-                _kill(target, pid, phase)
-                forgive()
-    await loaded
-    target.may_crash = False
-
-
-async def _met(session: ClientSession, target: Target, loaded: asyncio.Task[None]) -> tuple[str, int]:
-    """Returns a runner in a phase that is drawn, or after a while in whatever phase there is."""
-    wanted = target.dice.choices([*DEATH_PHASES], DEATH_SHARES)[0]
-    until = time.monotonic() + DEATH_PHASES[wanted]
-    while not loaded.done():
-        try:
-            async with session.get(target.url + "/v1/status") as answer:
-                status = await answer.json()
-        except (ClientError, OSError, asyncio.TimeoutError):
-            target.totals.counts["port_closed"] += 1
-            continue
-        there = _phases(status)
-        if there and (wanted in there or time.monotonic() > until):
-            phase = wanted if wanted in there else next(iter(there))
-            return phase, there[phase]
-        await asyncio.sleep(target.dice.random() * 0.1)
-    return wanted, 0
-
-
-def _phases(status: dict[str, Any]) -> dict[str, int]:
-    """Says what each runner was at when it was looked at, and which process it is."""
-    pid, ahead = status["runner"]["pid"], status["runner"]["ahead"]
-    state = str(status["model"]["state"])
-    if state == "ready":
-        state = "answering" if status["queue"]["running"] else "idle"
-    return {**({state: pid} if pid else {}), **({"started ahead": ahead} if ahead else {})}
-
-
-def _kill(target: Target, pid: int, phase: str) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, target.dice.choice(SIGNALS))
-        target.totals.counts["deaths"] += 1
-        target.totals.counts[f"deaths: {phase}"] += 1

@@ -1,4 +1,6 @@
-"""Tests a rendering that no deadline stops: the alarm ends a real runner once, soon, and everybody is told properly."""
+"""Tests what no deadline stops, a rendering or the compiling of a grammar: the alarm ends a real runner once, soon, and
+everybody is told properly.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from hoshikage.dispatch.crashes import CALLER_LIMIT, POISON_S
 from hoshikage.native_os.interrupt import ENDS_AFTER_S
 from tests.end_to_end.conftest import register
 from tests.end_to_end.live import LiveServer, home_environ
@@ -29,8 +32,16 @@ if b"hoshikage.runner.main" in open("/proc/self/cmdline", "rb").read():
             select.select([], [], [], 3600)
         tries(self, prompt, now, taken)
     template.ChatTemplate._try_all = held
+    from hoshikage.llama import grammar
+    compiled = grammar.Grammars._compiled
+    grammar.COMPILE_SECONDS = {RENDER_S}
+    def held_grammar(self, grammar, led, special):
+        if "hold" in grammar.text:
+            select.select([], [], [], 3600)
+        return compiled(self, grammar, led, special)
+    grammar.Grammars._compiled = held_grammar
 """
-"""Put before the runner's own code, it makes some conversations wait in one call into native code."""
+"""Put before the runner's own code, it makes some conversations and grammars wait in one call into native code."""
 
 
 @pytest.fixture
@@ -79,3 +90,21 @@ def test_the_alarm_ends_the_runner_once_and_others_are_told(client: OpenAI) -> N
         ask(client, "hold", max_tokens=1)
     assert refused.value.code == "request_crashed_model"
     assert status(client)["runner"]["pid"] == now["runner"]["pid"]
+
+
+def held_to(word: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {word: {"type": "boolean"}}, "required": [word]}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
+def test_grammars_that_end_runners_cost_their_caller_grammars_and_nobody_anything_else(client: OpenAI) -> None:
+    for number in range(CALLER_LIMIT):
+        with pytest.raises(openai.InternalServerError) as crashed:
+            ask(client, "go", response_format=held_to(f"hold {number}"), max_tokens=1)
+        assert crashed.value.code == "model_crashed"
+        assert crashed.value.response.headers["x-should-retry"] == "false"
+    with pytest.raises(openai.RateLimitError) as refused:
+        ask(client, "go", response_format=held_to("harmless"), max_tokens=1)
+    assert 0 < int(refused.value.response.headers["Retry-After"]) <= POISON_S
+    assert ask(client, "go", max_tokens=2).usage.completion_tokens == 2, "the model is in no quarantine"
+    assert status(client)["totals"]["crashes"] == CALLER_LIMIT
