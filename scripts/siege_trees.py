@@ -26,6 +26,7 @@ from siege_totals import Totals
 PATIENCE_S: Final = 5.0
 """So long may a process take to end once its parent has."""
 AGAIN_S: Final = 60.0
+MIN_TREES: Final = 4
 
 
 class Prepared(NamedTuple):
@@ -43,11 +44,11 @@ SERVE: Final = ("--port", "0")
 def kill_trees(
     prepare: Preparing, folder: Path, model: str, seconds: float, totals: Totals, dice: random.Random
 ) -> None:
-    """Kills servers and commands for so long, one after the other, each in a phase; at least one in each."""
+    """Kills servers and commands for so long, one after the other, each in a phase; MIN_TREES at least."""
     ends = time.monotonic() + seconds
     phases = dice.sample([*PHASES], len(PHASES))
     number = 0
-    while number < len(phases) or time.monotonic() < ends:
+    while number < MIN_TREES or time.monotonic() < ends:
         name = phases[number % len(phases)]
         place = folder / f"tree-{number}"
         place.mkdir()

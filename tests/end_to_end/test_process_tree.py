@@ -20,6 +20,7 @@ from typing import Any, Final
 import pytest
 from openai import APIError, OpenAI
 
+import model_host
 import processes
 from hoshikage.durable import SUFFIX
 from tests.end_to_end.conftest import register
@@ -260,10 +261,17 @@ NPM: Final = "#!/bin/sh\nread word < {pipe}\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "child"), [(("tune", "endless"), TUNE), (("lib", "install"), "npm")], ids=["tune", "lib install"]
+    ("arguments", "child"),
+    [(("tune", "endless"), TUNE), (("lib", "install"), "npm"), (("pull", "{url}", "pulled"), TEMPLATE)],
+    ids=["tune", "lib install", "pull"],
 )
 def test_a_command_killed_while_another_works_for_it_leaves_nobody(
-    arguments: tuple[str, ...], child: str, tmp_path: Path, library_file: Path, endless_model: Path
+    arguments: tuple[str, ...],
+    child: str,
+    tmp_path: Path,
+    library_file: Path,
+    endless_model: Path,
+    demo_model: Path,
 ) -> None:
     register(tmp_path, {"endless": endless_model})
     os.mkfifo(tmp_path / "pipe")
@@ -273,13 +281,16 @@ def test_a_command_killed_while_another_works_for_it_leaves_nobody(
     mark = uuid.uuid4().hex
     environ = home_environ(tmp_path, library_file, **{processes.MARK: mark})
     path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
-    with subprocess.Popen(
-        [sys.executable, "-m", "hoshikage", *arguments],
-        env={**os.environ, **environ, "PATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as command:
+    with (
+        model_host.giving(demo_model, 0.0) as url,
+        subprocess.Popen(
+            [sys.executable, "-m", "hoshikage", *(word.format(url=url) for word in arguments)],
+            env={**os.environ, **environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as command,
+    ):
         there: set[int] = set()
         for _ in range(LOOKS):
             there = processes.marked(mark) - {command.pid}
