@@ -38,6 +38,14 @@ def runs(pid: int, module: str) -> bool:
         return False
 
 
+def words(pid: int) -> str:
+    """Returns the end of the process's command line, as far as it tells what runs; empty for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")[-120:].strip()
+    except OSError:
+        return ""
+
+
 def left(processes: Iterable[int], within_s: float) -> set[int]:
     """Waits so long for all of them to end; those that are still there."""
     ends = time.monotonic() + within_s

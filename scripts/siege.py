@@ -1,7 +1,7 @@
 """Besieges a server of this tree: load, deaths, damaged files, slow connections, power cuts; adds up what it counts.
 
-`.venv/bin/python scripts/siege.py [--minutes M] [--clients N] [--seed S] [--totals FILE] [--only PART ...] [--short]`.
-Main thread. Only servers that it started itself, on 127.0.0.1.
+`.venv/bin/python scripts/siege.py [--minutes M] [--round M] [--clients N] [--seed S] [--totals FILE] [--only PART ...]
+[--short]`. Main thread. Only servers that it started itself, on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MODES: Final[tuple[tuple[str, dict[str, str]], ...]] = (
 )
 SHARES: Final = {"load": 0.6, "deaths": 0.15, "trees": 0.05, "files": 0.1, "slow": 0.02, "power": 0.03}
 """These are shares of a round's time; what costs is measured once a run."""
-ROUND_S: Final = 240.0
+ROUND_MINUTES: Final = 4.0
 SHORT_S: Final = 60.0
 SHORT_CLIENTS: Final = 48
 SOAK_CLIENTS: Final = 4
@@ -59,7 +59,7 @@ def main(screen: Screen) -> int:
     totals = Totals(options.totals, options.seed)
     dice = random.Random(totals.seed)
     screen.say("siege_begins", minutes=seconds / 60, clients=clients, seed=totals.seed)
-    rounds = max(1, round(seconds / ROUND_S)) if options.only != [SOAK] else 0
+    rounds = max(1, round(seconds / options.round / 60)) if options.only != [SOAK] else 0
     try:
         if SOAK in options.only:
             _soak(model.model, options.library, seconds, totals, dice)
@@ -84,6 +84,7 @@ def _parser(screen: Screen) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=screen.text("siege_about"))
     library = Path(os.environ.get("HOSHIKAGE_LIB_PATH", ROOT / ".cache" / "libllama.so"))
     made.add_argument("--minutes", type=float, default=60.0, help=screen.text("siege_minutes_help"))
+    made.add_argument("--round", type=float, default=ROUND_MINUTES, help=screen.text("siege_round_help"))
     made.add_argument("--clients", type=int, default=512, help=screen.text("siege_clients_help"))
     made.add_argument("--seed", type=int, default=1, help=screen.text("siege_seed_help"))
     made.add_argument(

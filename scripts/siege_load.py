@@ -32,9 +32,9 @@ REFUSALS: Final = {"queue_full", "processing_timeout", "unavailable", "shutting_
 CRASHES: Final = {"model_crashed", "model_quarantined", "inference_failed"}
 PATIENCE: Final = ClientTimeout(total=180)
 LONGEST_REST_S: Final = 5.0
-SILENT_S: Final = 9.0
+SILENT_S: Final = 29.0
 """A client that is so long between connecting and asking, because it did not run, has broken the rules itself: the
-server leaves those that say nothing for 10 s."""
+server leaves those that say nothing for 30 s."""
 
 
 @dataclass(slots=True)

@@ -84,11 +84,13 @@ def _kill_one(
             there |= processes.marked(mark)
         tree.process.kill()
         tree.process.wait()
-        left = processes.left(there, PATIENCE_S) | processes.marked(mark)
+        left = _left(there, mark)
         totals.counts["trees"] += 1
         totals.counts[f"trees: {name}"] += 1
         totals.counts["trees_processes"] += len(there)
         totals.counts["trees_left"] += len(left)
+        for pid in left:
+            totals.counts[f"left: {name}: {processes.words(pid)}"] += 1
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -97,6 +99,16 @@ def _kill_one(
     if not _goes_again(prepared, phase, model):
         totals.counts["trees_not_again"] += 1
         totals.counts[f"not again: {name}"] += 1
+
+
+def _left(there: set[int], mark: str) -> set[int]:
+    """Returns who is left after a while, those among them that were being started when the kill came: these see that
+    their parent has gone when they have begun."""
+    ends = time.monotonic() + PATIENCE_S
+    left = processes.left(there, PATIENCE_S) | processes.marked(mark)
+    while left and time.monotonic() < ends:
+        left = processes.left(left, ends - time.monotonic()) | processes.marked(mark)
+    return left
 
 
 @contextmanager

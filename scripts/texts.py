@@ -540,11 +540,12 @@ Ctrl-C stops the server. From now on, {command} alone starts it.""",
     ),
     # siege.py
     "siege_about": (
-        "このツリーのサーバーを、負荷・ランナーの異常終了・壊れたファイル・遅い接続・電源断の状態で試し、数を足し込みます。",
-        "Tries a server of this tree by load, deaths of runners, damaged files, slow connections and states that power "
-        "cuts leave, and adds up what it counts.",
+        "このツリーのサーバーを、負荷・ランナーの異常終了・サーバーやコマンドの強制終了・壊れたファイル・遅い接続・電源断の状態で試し、数を足し込みます。",
+        "Tries a server of this tree by load, deaths of runners, kills of servers and commands, damaged files, slow "
+        "connections and states that power cuts leave, and adds up what it counts.",
     ),
     "siege_minutes_help": ("続ける分数（既定 60）", "minutes to go on (default 60)"),
+    "siege_round_help": ("1 つのサーバーを試す分数（既定 4）", "minutes for each server (default 4)"),
     "siege_clients_help": ("同時のクライアント数（既定 512）", "clients at once (default 512)"),
     "siege_seed_help": ("乱数の種（実行のたびに 1 つ進みます）", "seed; every run goes on by one"),
     "siege_totals_help": (

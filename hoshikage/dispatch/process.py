@@ -85,7 +85,7 @@ class ProcessHost(asyncio.SubprocessProtocol):
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         """Returns command line and environment of the process."""
-        args = [str(self._library), str(self._log_level), str(os.getpid())]
+        args = [str(self._library), str(self._log_level)]
         arguments = launch_command("hoshikage.runner.main", *args, *([str(self._layouts)] if self._layouts else []))
         environ = passed_on(os.environ)
         if folders := pip_folders.searched(os.environ):

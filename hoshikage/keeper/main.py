@@ -10,23 +10,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from hoshikage.errors import HoshikageError, InferenceFailed, NotSupported
 from hoshikage.keeper import frames
 from hoshikage.keeper.desk import Desk
 from hoshikage.native_os import memory
-from hoshikage.native_os.process import die_with_parent
-
-EXIT_ORPHANED: Final = 3
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Answers what comes by the standard input until it ends. `arguments`: the parent's process id."""
+def main(_arguments: Sequence[str]) -> int:
+    """Answers what comes by the standard input until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the server decides
-    die_with_parent()
-    if os.name == "posix" and os.getppid() != int(arguments[0]):  # it ended before the line above
-        return EXIT_ORPHANED
     memory.blank()  # Chroma's index keeps space for more vectors, and writes to its file whatever stands there
     questions, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no frame

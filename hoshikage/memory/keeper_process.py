@@ -96,7 +96,7 @@ class KeeperProcess:
         async with self._starting:
             if self._process is not None:
                 return
-            arguments = command("hoshikage.keeper.main", str(os.getpid()))
+            arguments = command("hoshikage.keeper.main")
             environ = {**passed_on(os.environ), **QUIET}
             try:
                 process = await asyncio.create_subprocess_exec(

@@ -19,25 +19,20 @@ from typing import BinaryIO
 from hoshikage import wire
 from hoshikage.engine.worker import Worker
 from hoshikage.native_os.interrupt import end_what_does_not_stop
-from hoshikage.native_os.process import die_with_parent
 from hoshikage.runner import native
 from hoshikage.runner.calibrated import read
+from hoshikage.runner.lifeline import EXIT_ORPHANED
 
-EXIT_ORPHANED = 3
 STOP_PATIENCE_S = 5.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`arguments` are the path of the library, the least `logging` level to report, the process id of the server, and
-    where there is one, the file with the library's calibrated layouts. path of the library, least `logging` level to
-    report, process id of the server, and where there is one, the file with the library's calibrated layouts.
+    """`arguments` are the path of the library, the least `logging` level to report, and where there is one, the file
+    with the library's calibrated layouts.
     """
-    library, log_level, parent = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    layouts = Path(arguments[3]) if arguments[3:] else None
+    library, log_level = Path(arguments[0]), int(arguments[1])
+    layouts = Path(arguments[2]) if arguments[2:] else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the server decides
-    die_with_parent()
-    if os.name == "posix" and os.getppid() != parent:  # it died before the line above
-        return EXIT_ORPHANED
     end_what_does_not_stop()
     _offer_to_oom_killer()
     native.prepare()

@@ -26,11 +26,13 @@ WAITS: Final = (
 STARTS: Final = {
     "an examination": "subprocess.Popen(child.command('waits', 600), stdin=0)",
     "somebody else's program": "subprocess.Popen(child.tied([sys.executable, '-c', OTHER]), stdin=0)",
+    "what works for a server": "subprocess.Popen(launch.command('waits'), stdin=0)",
     "from a thread": "start_in_thread(lambda: subprocess.run(child.command('waits', 600), stdin=0))",
 }
 PARENT: Final = """
 import subprocess, sys, threading
 from hoshikage.library import child
+from hoshikage.runner import launch
 
 OTHER = "print('here', flush=True); import sys; sys.stdin.read()"
 
