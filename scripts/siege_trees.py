@@ -53,6 +53,7 @@ def kill_trees(
         place = folder / f"tree-{number}"
         place.mkdir()
         _kill_one(prepare, place, name, model, totals, dice)
+        totals.write()
         number += 1
 
 
