@@ -193,5 +193,5 @@ def _options(rows: Iterable[Option]) -> dict[str, Any]:
             schema = {"enum": list(row.words)}
         elif row.form:
             schema["pattern"] = f"^(?:{row.form})$"
-        made[row.name] = {"anyOf": [schema, {"enum": [""]}], "description": row.allowed}
+        made[row.name] = {"anyOf": [schema, {"enum": [""]}, {"type": "null"}], "description": row.allowed}
     return made
