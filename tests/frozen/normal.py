@@ -9,6 +9,7 @@ from typing import Final
 from hoshikage import __version__
 
 RULES: Final = (
+    (r'(_seconds_(?:bucket\{[^}]*le="[\d.]+"\}|sum(?:\{[^}]*\})?)) \S+', r"\1 <number>"),
     (r"hsk-[\w-]{20,}", "<token>"),
     (r"\b[0-9a-f]{16,}\b", "<hex>"),
     (r"(?<=_)[0-9a-f]{16,}\b", "<hex>"),

@@ -52,3 +52,14 @@ def test_nothing_to_compare_with_is_refused(tmp_path: Path, monkeypatch: pytest.
 def test_what_differs_from_run_to_run_is_left_out(tmp_path: Path) -> None:
     one = f'{{"id":"chatcmpl-{"0a" * 12}","created":1700000000,"file":"{tmp_path}/x"}} 2026-01-02T03:04:05Z'
     assert normal(one, tmp_path) == '{"id":"chatcmpl-<hex>","created":<time>,"file":"<scratch>/x"} <time>'
+
+
+def test_how_long_it_took_is_left_out_and_how_often_is_kept(tmp_path: Path) -> None:
+    bucket, end, total, count = (
+        'a_seconds_bucket{route="/x",le="0.05"} 3',
+        'a_seconds_bucket{route="/x",le="+Inf"} 4',
+        'a_seconds_sum{route="/x"} 0.388973882960272',
+        'a_seconds_count{route="/x"} 4',
+    )
+    left = normal("\n".join((bucket, end, total, count)), tmp_path).split("\n")
+    assert left == ['a_seconds_bucket{route="/x",le="0.05"} <number>', end, 'a_seconds_sum{route="/x"} <number>', count]
