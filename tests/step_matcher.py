@@ -11,14 +11,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final
 
-if sys.version_info >= (3, 11):
-    from re import _parser as sre
-else:
-    import sre_parse as sre
-
-parser: Any = sre
+parser: Any = import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
 
 Test = Callable[[str], bool]
 CATEGORIES: Final[dict[str, Test]] = {
