@@ -38,7 +38,7 @@ class BehindThoughts:
         self._ends = ends
         self._due = deque(limit.opening if limit.always and not limit.begun else ())
         self._begun = limit.begun
-        self._opening = np.zeros(0, np.bool_)
+        self._opening: NDArray[np.bool_] = np.zeros(0, np.bool_)
         """These tokens begin the mark of thoughts, and nothing that the answer itself may begin with."""
 
     @property

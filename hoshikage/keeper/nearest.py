@@ -21,9 +21,9 @@ class VectorIndex:
         self._ids: list[str] = []
         self._places: dict[str, int] = {}
         self._conversations: dict[str, int] = {}
-        self._of = np.zeros(MIN_ROOM, np.int32)
-        self._times = np.zeros(MIN_ROOM)
-        self._rows = np.zeros((MIN_ROOM, 0), np.float32)
+        self._of: NDArray[np.int32] = np.zeros(MIN_ROOM, np.int32)
+        self._times: NDArray[np.float64] = np.zeros(MIN_ROOM)
+        self._rows: NDArray[np.float32] = np.zeros((MIN_ROOM, 0), np.float32)
 
     def __len__(self) -> int:
         return len(self._ids)

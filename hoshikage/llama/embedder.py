@@ -101,7 +101,7 @@ class Embedder:
         context = self._context
         parts = self._parts(tokens, adapters)
         context.clear()
-        total = np.zeros(self._n_embd, np.float32)
+        total: NDArray[np.float32] = np.zeros(self._n_embd, np.float32)
         last = len(tokens) - 1
         for used, begin, end in parts:
             self._adapters.use(context, used)

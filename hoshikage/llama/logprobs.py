@@ -65,7 +65,7 @@ def likeliest(logits: Logits, count: int) -> NDArray[np.intp]:
     whole = len(logits) // BLOCK * BLOCK
     heads = logits[:whole].reshape(BLOCK, -1).max(axis=0)  # columns are blocks: four times as quick as rows
     if len(heads) < count:
-        result = np.arange(len(logits))
+        result: NDArray[np.intp] = np.arange(len(logits))
     else:
         result = np.flatnonzero(logits >= np.partition(heads, -count)[-count])
     return result[np.argsort(-logits[result], kind="stable")[:count]]
