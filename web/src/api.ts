@@ -15,8 +15,17 @@ export class Refusal extends Error {
   }
 }
 
-/** Set where a request was refused for want of a token: "api" or "admin". */
+/** Set where a request of the room that is shown was refused for want of a token: "api" or "admin". */
 export const wanted = signal<"" | "api" | "admin">("");
+
+/** Which room is shown; a refusal that comes after the room was left is none of the next one's. */
+let place = 0;
+
+/** Another room is shown: it may need no token, and asks by itself if it does. */
+export function moved(): void {
+  place += 1;
+  wanted.value = "";
+}
 
 export interface Model {
   id: string;
@@ -26,6 +35,7 @@ export interface Model {
 }
 
 export async function send(path: string, init: RequestInit & { json?: unknown } = {}): Promise<Response> {
+  const from = place;
   const headers = new Headers({ "Accept-Language": lang.value, Accept: "application/json" });
   if (token.value) headers.set("Authorization", `Bearer ${token.value}`);
   const { json, ...rest } = init;
@@ -42,10 +52,10 @@ export async function send(path: string, init: RequestInit & { json?: unknown } 
     throw new Refusal(say("no_server"), 0);
   }
   if (answer.ok) return answer;
-  throw await refusal(answer, path);
+  throw await refusal(answer, path, from);
 }
 
-async function refusal(answer: Response, path: string): Promise<Refusal> {
+async function refusal(answer: Response, path: string, from: number): Promise<Refusal> {
   let message = `${answer.status} ${answer.statusText}`;
   let code = "";
   try {
@@ -55,6 +65,7 @@ async function refusal(answer: Response, path: string): Promise<Refusal> {
   } catch {
     // no JSON: the status has to do
   }
+  if (from !== place) return new Refusal(message, answer.status, code);
   if (answer.status === 401 || (answer.status === 403 && path.startsWith("/admin/"))) {
     wanted.value = path.startsWith("/admin/") ? "admin" : "api";
   }

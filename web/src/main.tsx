@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
-import { wanted } from "./api";
+import { moved, wanted } from "./api";
 import { begin, current, open, readModels } from "./chat";
 import { mediaFault } from "./media_store";
 import { Icon } from "./parts";
@@ -22,7 +22,9 @@ type RoomName = (typeof ROOMS)[number];
 
 const hash = signal(location.hash);
 addEventListener("hashchange", () => {
+  const left = room.value;
   hash.value = location.hash;
+  if (room.value !== left) moved();
   void follow();
 });
 const room = computed<RoomName>(() => {
@@ -47,8 +49,11 @@ function Page() {
   useEffect(() => {
     document.title = `${say("app")} – ${say(`room_${room.value}`)}`;
   });
-  useEffect(() => void readModels(), [token.value]);
   const shown = room.value;
+  const chatting = shown === "chat";
+  useEffect(() => {
+    if (chatting) void readModels();
+  }, [token.value, chatting]);
   return (
     <div class="page">
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>

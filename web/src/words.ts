@@ -35,6 +35,11 @@ export function seconds(ms: number): string {
   return `${number(ms / 1000, ms < 10_000 ? 1 : 0)} s`;
 }
 
+/** The time of day, to the second. */
+export function clock(time: number): string {
+  return new Date(time).toLocaleTimeString(lang.value);
+}
+
 export function when(time: number): string {
   const date = new Date(time);
   const today = new Date().toDateString() === date.toDateString();

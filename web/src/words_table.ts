@@ -260,6 +260,7 @@ export const WORDS = {
   enter_sends: ["送信（Shift+Enter で改行）", "sends (Shift+Enter breaks the line)"],
   enter_breaks: ["改行（Ctrl+Enter で送信）", "breaks the line (Ctrl+Enter sends)"],
   token: ["アクセストークン", "Access token"],
+  token_command: ["hoshikage token create 名前 --admin", "hoshikage token create NAME --admin"],
   token_hint: [
     "このタブを閉じるまで、このブラウザーのセッションだけに置かれます。作り方:",
     "Kept for this browser session alone, until the tab is closed. Made with:",

@@ -114,6 +114,21 @@ test("where every client needs a token, the page asks for one before a chat", as
   await guarded.close();
 });
 
+test("a room is not told that another one needs a token", async () => {
+  const { context, page } = await visit(browser, server, { locale: "ja-JP", hash: "#/machine" });
+  const notice = page.locator("main > .notice");
+  for (const name of ["履歴", "会話"]) {
+    await page.locator("nav.rooms a[href='#/machine']").click();
+    await notice.getByText("管理用のアクセストークンが要ります。").waitFor();
+    await page.locator(`nav.rooms a[href='#/${name === "履歴" ? "history" : "chat"}']`).click();
+    await page.locator("h1").waitFor();
+    await notice.waitFor({ state: "detached" });
+  }
+  await page.locator("nav.rooms a[href='#/settings']").click();
+  await page.getByText("hoshikage token create 名前 --admin").waitFor();
+  await context.close();
+});
+
 test("a model is checked, added, loaded, unloaded, changed and removed", async () => {
   const { context, page, seen } = await administering("#/models");
   await page.getByRole("button", { name: "Add a model" }).click();
@@ -244,6 +259,10 @@ test("the machine is shown: state, clock, plots, answers, log", async () => {
   assert.match(await page.locator(".plot [role=img]").first().getAttribute("aria-label"), /Tokens\/s: [\d.]+/);
   await page.waitForFunction(() => /POST \/v1\/chat\/completions 200/.test(document.querySelector(".log").textContent));
   assert.ok(!(await page.locator(".log").innerText()).includes("private"));
+  await page.evaluate(() => localStorage.setItem("hoshikage.lang", "ja"));
+  await page.reload();
+  const time = page.getByRole("region", { name: "最近の回答" }).locator("tbody td").first();
+  assert.match(await time.innerText(), /^\d{1,2}:\d\d:\d\d$/, "the page's language counts, not the browser's");
   assert.deepEqual(await quiet(page, seen), []);
   await context.close();
 });

@@ -7,7 +7,7 @@ import { Act, Fault, Room, useWatch } from "../parts";
 import { theme, token } from "../prefs";
 import type { Series } from "../plot";
 import { computing, stateWord, unload, type Loaded, type Runner } from "../runners";
-import { bytes, number, say, seconds } from "../words";
+import { bytes, clock, number, say, seconds } from "../words";
 
 const EVERY_MS = 2000;
 const KEPT = 900;
@@ -236,7 +236,7 @@ function Answers({ answers }: { answers: Answered[] }) {
           <tbody>
             {answers.map((one, index) => (
               <tr key={`${one.finished_at} ${index}`}>
-                <td>{new Date(one.finished_at * 1000).toLocaleTimeString()}</td>
+                <td>{clock(one.finished_at * 1000)}</td>
                 <td>{one.model}</td>
                 <td>{number(one.prompt_tokens, 0)} + {number(one.completion_tokens, 0)}</td>
                 <td>{number(one.tokens_per_second)}</td>

@@ -55,7 +55,7 @@ function Access() {
   return (
     <section class="card">
       <h2>{say("token")}</h2>
-      <p class="hint">{say("token_hint")} <code>hoshikage token create NAME --admin</code></p>
+      <p class="hint">{say("token_hint")} <code>{say("token_command")}</code></p>
       <form class="row" onSubmit={(event) => { event.preventDefault(); use(typed.value.trim()); }}>
         <Field label={say("token")}>
           <input
