@@ -50,13 +50,18 @@ class Ran:
 Cli = Callable[..., Ran]
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal has room for a test's path, which is long and looked for as it stands."""
+    monkeypatch.setenv("COLUMNS", "240")
+
+
 @pytest.fixture
 def work(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Makes an empty home, and a working folder to be in."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("COLUMNS", "240")  # a path of a test is long, and is looked for as it stands
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # children run elsewhere, and the package may not be installed
     return folder
 
