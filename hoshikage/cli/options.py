@@ -50,7 +50,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
     for row in rows:
         value = getattr(args, row.name)
         if value is not None:
-            result[row.name] = value if row.kind is bool else _read(row, [] if value == [""] else value)
+            result[row.name] = _read(row, [] if value == [""] else value)
     template = result.get("chat_template")
     if template is not None and is_file(template):
         result["chat_template"] = str(Path(template).absolute())
@@ -86,7 +86,9 @@ def _checked(name: str, value: Any) -> str:
     return ",".join(f"{Path(path).name}:{scale:g}" for path, scale in map(LISTS[name], value))
 
 
-def _read(row: Option, value: str | list[str]) -> Any:
+def _read(row: Option, value: bool | str | list[str]) -> Any:
+    if isinstance(value, bool):
+        return value if value != row.usual else ""  # what is usual need not be said: the entry's own goes away
     try:
         return row.check(value) if isinstance(value, list) else row.read(value)
     except ValueError:

@@ -225,7 +225,10 @@ def test_settings_are_taken_away_by_an_empty_value_and_switches_by_their_way_bac
     cli("add", model, "small", "--n-ctx", "512", "--pin", "--no-thinking", "--type-k", "q8_0", "--top-k", "4")
     ran = cli("add", model, "small", "--n-ctx", "", "--type-k", "", "--top-k", "", "--no-pin", "--thinking")
     assert ran.status == 0
-    assert registry.resolve("small").options.given() == {"pin": False, "thinking": True}
+    assert registry.resolve("small").options.given() == {}
+    assert cli("list", "--json").data["models"][0]["options"] == {}
+    assert cli("add", model, "other", "--no-pin", "--thinking").status == 0
+    assert registry.resolve("other").options.given() == {}, "there was nothing to take away"
     for language, words in (("en", "what takes --pin back"), ("ja", "--pin を取り消す")):
         assert words in cli("add", "--help", "--lang", language).out
 
