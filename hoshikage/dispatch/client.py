@@ -17,10 +17,11 @@ from hoshikage import gguf, wire
 from hoshikage.dispatch import status
 from hoshikage.dispatch.answer_record import AnswerRecord
 from hoshikage.dispatch.budget import need_of
+from hoshikage.dispatch.copier import Copier
 from hoshikage.dispatch.crashes import Crashes, Origin
 from hoshikage.dispatch.latencies import Latencies
 from hoshikage.dispatch.libraries import Libraries
-from hoshikage.dispatch.memory import in_use
+from hoshikage.dispatch.memory import Footprint, in_use
 from hoshikage.dispatch.model_state import ModelState
 from hoshikage.dispatch.pool import Pool, Pools
 from hoshikage.dispatch.standby import RunnerCommand, StandbyRunner
@@ -76,9 +77,10 @@ class Dispatcher:
         clock: Clock,
         store: KvStore | None = None,
         standby: StandbyRunner | None = None,
+        copier: Copier | None = None,
     ) -> None:
-        """`clock` gives monotonic seconds. `store`: where conversations outlive their runners. `standby` is that of all
-        lanes."""
+        """`clock` gives monotonic seconds. `store`: where conversations outlive their runners. `standby` and `copier`
+        are those of all lanes."""
         self._settings = settings
         self._pools = pools
         self._libraries = libraries
@@ -86,6 +88,9 @@ class Dispatcher:
         self._clock = clock
         self._store = store
         self._standby = standby
+        self._copier = copier
+        self._returned: Footprint | None = None
+        """`_returned` is what the last unload gave back before this server went on from another's figures."""
         self._records: deque[AnswerRecord] = deque(maxlen=KEPT_RECORDS)
         self._totals = Totals()
         self._latencies = Latencies()
@@ -240,7 +245,7 @@ class Dispatcher:
 
     def status(self) -> DispatcherStatus:
         """Queue, models, library in use and the last requests' timings."""
-        return status.of_all(self._pools, self._crashes, self._totals, self._records)
+        return status.of_all(self._pools, self._crashes, self._totals, self._records, self._returned)
 
     async def full_status(self) -> FullStatus:
         """Returns what /v1/status shows: what `status` tells, and what has to be looked for, namely memory and whether
@@ -290,10 +295,15 @@ class Dispatcher:
 
     def kept_state(self) -> dict[str, Any]:
         """Returns the figures as plain values."""
-        result = asdict(self.status().totals)
-        records = [asdict(record) for record in self._records]
-        choice = None if self._standby is None else self._standby.kept()
-        return {"totals": result, "latencies": self._latencies.kept_state(), "records": records, "library": choice}
+        now = self.status()
+        return {
+            "totals": asdict(now.totals),
+            "latencies": self._latencies.kept_state(),
+            "records": [asdict(record) for record in self._records],
+            "returned": None if now.last_unload is None else asdict(now.last_unload),
+            "copy": None if self._copier is None else self._copier.kept_state(),
+            "library": None if self._standby is None else self._standby.kept(),
+        }
 
     def runner_to_start(self) -> RunnerCommand | None:
         """Returns how a runner is started beside the waking server, with the library of the last load; None where there
@@ -309,6 +319,10 @@ class Dispatcher:
             handed.end()
         self._totals = Totals(**kept["totals"])
         self._latencies.restore(kept["latencies"])
+        if returned := kept.get("returned"):  # an older version told neither
+            self._returned = Footprint(**returned)
+        if self._copier is not None and (copy := kept.get("copy")):
+            self._copier.restore(copy)
         self._records.extend(AnswerRecord(**record) for record in kept["records"])
 
     def latencies(self) -> Latencies:

@@ -12,11 +12,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import Context
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from hoshikage.dispatch import copy_worth
 from hoshikage.dispatch.copy_worth import DiskFacts, Verdict, verdict
@@ -129,6 +130,15 @@ class Copier:
         if self._verdict is not None and not self._verdict.wanted:
             return CopyStatus("unneeded", word, None, read)
         return CopyStatus("none")
+
+    def kept_state(self) -> dict[str, Any]:
+        """Returns, as plain values, what the status goes on telling of the model that was loaded last."""
+        return {"verdict": None if self._verdict is None else asdict(self._verdict), "failure": self._failure}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Has the status go on from that."""
+        self._verdict = None if kept["verdict"] is None else Verdict(**kept["verdict"])
+        self._failure = kept["failure"]
 
     # Loads
 

@@ -85,7 +85,7 @@ def assemble(
         return result
 
     if not several:
-        return Dispatcher(settings, Pools(pool("chat")), libraries, crashes, clock, store)
+        return Dispatcher(settings, Pools(pool("chat")), libraries, crashes, clock, store, copier=copier)
     beside = settings.embedding_memory > 0
     pools = Pools(
         pool("chat", settings.max_models),
@@ -98,7 +98,7 @@ def assemble(
     for one in pools.of_models():
         budget.watch(one.queue, one.lifecycles)
         one.on_change = budget.changed
-    return Dispatcher(settings, pools, libraries, crashes, clock, store, standby)
+    return Dispatcher(settings, pools, libraries, crashes, clock, store, standby, copier)
 
 
 def process_host(library: Path, on_event: Callable[[wire.Event], None], on_exit: Callable[[Exit], None]) -> Host:

@@ -155,13 +155,16 @@ class FullStatus(Frozen, frozen=True):
         return {**self.now.to_json(language), "memory": asdict(self.memory), "library_taken_back": fallback}
 
 
-def of_all(pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[AnswerRecord]) -> DispatcherStatus:
+def of_all(
+    pools: Pools, crashes: Crashes, totals: Totals, records: Iterable[AnswerRecord], before: Footprint | None = None
+) -> DispatcherStatus:
+    """Returns the state now. `before` is the last unload of the server whose figures go on here."""
     snapshots = {pool: [lifecycle.snapshot() for lifecycle in pool.lifecycles] for pool in pools}
     every = [one for result in snapshots.values() for one in result]
     snapshot = _shown(pools)
     copies = snapshots[pools.chat]
     copy = next((one for one in copies if one.freed_in is not None), copies[0])
-    returned = [one.returned for one in every if one.returned is not None]
+    returned = [one for one in (before, *(lane.returned for lane in every)) if one is not None]
     models = pools.of_models()
     waiting = tuple(label for pool in models for label in pool.queue.waiting)
     return DispatcherStatus(

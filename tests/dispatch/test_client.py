@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hoshikage import wire
 from hoshikage.dispatch.client import Dispatcher, Note, Waiting
 from hoshikage.dispatch.crashes import Crashes
 from hoshikage.dispatch.lifecycle import Lifecycle, Policy
+from hoshikage.dispatch.memory import Footprint
 from hoshikage.dispatch.pool import Pool, Pools
 from hoshikage.dispatch.ramdisk import RamDisk
 from hoshikage.dispatch.status import QueueStatus
@@ -248,6 +250,19 @@ async def test_drain_refuses_those_who_wait_and_lets_the_running_one_end(
     host.emit(wire.Started(job, 3))
     host.emit(wire.Finished(job, "stop", 3, 1, TIMINGS))
     assert isinstance((await running)[-1], wire.Finished)
+
+
+async def test_the_next_server_goes_on_telling_what_the_last_unload_gave_back(house: FakeHouse, tmp_path: Path) -> None:
+    settings = settings_module.load({}, {}, tmp_path).settings
+    before, after = made(house, settings), made(house, settings)
+    after.restore(before.kept_state())
+    assert after.status().last_unload is None
+    left = Footprint(4096, 512, at=1.0)
+    after.restore({**before.kept_state(), "returned": asdict(left)})
+    assert after.status().last_unload == left
+    again = made(house, settings)
+    again.restore(after.kept_state())
+    assert again.status().last_unload == left
 
 
 async def test_preload_loads_and_unload_ends_but_never_a_busy_model(

@@ -148,6 +148,18 @@ async def test_a_copy_that_brings_nothing_is_not_made(scene: Scene, root: Path, 
     assert await scene.load(model) == model
 
 
+async def test_the_next_server_goes_on_telling_why_there_is_no_copy(scene: Scene, model: Path, tmp_path: Path) -> None:
+    scene.facts = FAST
+    await scene.load(model)
+    scene.rest()
+    await scene.copied()
+    after = Copier(scene.disk, "en")
+    after.restore(scene.copier.kept_state())
+    assert after.status() == scene.copier.status()
+    after.loaded(tmp_path / "other.gguf")
+    assert after.status().state == "waiting", "of another model nothing is known"
+
+
 async def test_a_model_that_stays_loaded_gets_none(scene: Scene, root: Path, model: Path) -> None:
     await scene.load(model)
     scene.copier.rest(stays=model)

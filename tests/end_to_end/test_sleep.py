@@ -111,6 +111,8 @@ def test_it_sleeps_answers_wakes_and_sleeps_again(server: LiveServer) -> None:
             assert (told["state"], told["model"]["state"], told["totals"]["loads"]) == ("sleeping", "unloaded", 1)
             assert 0 < told["memory"]["server_bytes"] < ASLEEP_BYTES
             assert told["library"] is None
+            unloaded, copied = told["last_unload"], told["ramdisk_copy"]
+            assert unloaded["resident_bytes"] > 0
     connection.request("HEAD", "/health")
     answer = connection.getresponse()
     assert (answer.status, answer.read(), answer.headers["Content-Length"]) == (200, b"", "15")
@@ -123,6 +125,8 @@ def test_it_sleeps_answers_wakes_and_sleeps_again(server: LiveServer) -> None:
     after = figures(server)
     assert all(after[name] >= count for name, count in awake.items() if "_total" in name)
     assert counted_since(server) == since, "the counts go on"
+    told = json.loads(get(server, "/v1/status")[1])
+    assert (told["last_unload"], told["ramdisk_copy"]) == (unloaded, copied)
     assert after['hoshikage_requests_total{method="GET",route="/v1/status",status="200"}'] == 1
     assert after['hoshikage_requests_total{method="HEAD",route="/health",status="200"}'] == 1
     assert after["hoshikage_model_loads_total"] == 1
