@@ -157,10 +157,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         '登録し直しても、書かなかった設定は残ります。値を "" にすると外れ、全体の設定に戻ります。',
         'A model that is registered again keeps those that are left out; "" in place of a value takes one away.',
     ),
-    "help_way_back": (
-        "{flag} を取り消す（この設定を登録から消す）",
-        "what takes {flag} back: no such setting of its own any more",
-    ),
+    "help_way_back": ("{flag} を取り消す（設定を外す）", "what takes {flag} back: it is set no more"),
     "help_model_options": ("ほかと変えたい設定", "settings of its own"),
     "add_done": ("登録しました: {label} → {file}", "Registered: {label} → {file}"),
     "add_replaced": (
