@@ -22,7 +22,15 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch import templates
 from hoshikage.errors import UsageError
 from hoshikage.options import OWN
-from hoshikage.registry import OwnOptions, checked_label, own_options, read_template, template_name
+from hoshikage.registry import (
+    OwnOptions,
+    checked_label,
+    is_file,
+    is_jinja_name,
+    own_options,
+    read_template,
+    template_name,
+)
 
 REMOTE: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -69,7 +77,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     fault = next(filter(None, (templates.fault(source) for source in sources if source)), None)
     if args.check:
         return check(file, header, options, context, template_fault=fault, draft=draft)
-    replaced = registering.add(label, file, stop, options)
+    template = options.chat_template
+    itself = template is not None and is_file(template) and (fault is not None or not is_jinja_name(template))
+    replaced = registering.add(label, file, stop, options, itself=itself)
     lines = [
         context.text("cli.add_replaced" if replaced else "cli.add_done", label=label, file=file),
         "  " + describe(header),

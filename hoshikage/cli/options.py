@@ -52,7 +52,7 @@ def chosen(args: argparse.Namespace, rows: Iterable[Option]) -> dict[str, Any]:
         if value is not None:
             result[row.name] = _read(row, [] if value == [""] else value)
     template = result.get("chat_template")
-    if template is not None and is_file(template):
+    if template and is_file(template):
         result["chat_template"] = str(Path(template).absolute())
         read_template(result["chat_template"])
     for name in FILES:

@@ -38,8 +38,17 @@ class Registering:
         """`reloads` tells whether the server has a loaded copy of what was added, as it was registered before."""
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
 
-    def add(self, label: str, file: Path, stop: Sequence[str] | None, options: OwnOptions) -> bool:
-        """Does what Registry.add does; also raises ServerSaid, ServerRefused."""
+    def add(
+        self, label: str, file: Path, stop: Sequence[str] | None, options: OwnOptions, *, itself: bool = False
+    ) -> bool:
+        """Does what Registry.add does; also raises ServerSaid, ServerRefused.
+
+        With `itself` the file is written here also where a server runs that reads it: the user may name a template
+        that a request may not.
+        """
+        if itself and self.listing().file == self._registry.file:
+            self._by_file()
+            return self._registry.add(label, file, stop, options)
         body = {"name": label, "path": str(file), **options.given()}
         if stop is not None:
             body["stop"] = list(stop)

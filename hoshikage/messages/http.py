@@ -117,6 +117,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "path には、サーバーのマシンにある GGUF ファイルの絶対パスを指定してください: {path}",
         "path must be the absolute path of a GGUF file on the server's machine: {path}",
     ),
+    "file_relative": (
+        "{place} には、サーバーのマシンにあるファイルの絶対パスを指定してください: {path}",
+        "{place} must be the absolute path of a file on the server's machine: {path}",
+    ),
     "log_after": (
         "after には、前に受け取った next の数（0 以上の整数）を指定してください。",
         "after must be the number that `next` had before: a whole number from 0.",

@@ -345,6 +345,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "チャットテンプレートのファイル {file} を読めません（{reason}）。アクセス権を確かめてください。",
         "The chat template file {file} cannot be read ({reason}). Check its permissions.",
     ),
+    "template_ending": (
+        "API から chat_template に指定できるファイルは、名前が {endings} で終わるものだけです（{file}）。"
+        "ファイルの名前を変えるか、サーバーのマシンで `hoshikage add --chat-template ファイル` を実行してください。",
+        "By the API a chat_template may be a file only whose name ends in {endings}, and {file} does not. Rename it, "
+        "or run `hoshikage add --chat-template FILE` on the server's machine.",
+    ),
+    "template_broken": (
+        "チャットテンプレートのファイル {file} を Jinja として解釈できません（{reason}）。直してから、もう一度送って"
+        "ください。",
+        "The chat template file {file} is no Jinja that can be compiled ({reason}). Mend it, and send this again.",
+    ),
     "template_unnamed": (
         "{file} に {name} という名前のチャットテンプレートはありません。あるもの: {known}",
         "{file} has no chat template named {name}. It has: {known}",

@@ -25,11 +25,13 @@ from hoshikage.registry.entries import Persona, checked_label
 from hoshikage.registry.options import CHATML, OwnOptions, own_options, persona_options
 from hoshikage.registry.store import ModelSpec, Registry
 from hoshikage.registry.tags_file import UNUSABLE_TAGS, plain, read_tags, require_tags
-from hoshikage.registry.template import is_file, read_template, template_name
+from hoshikage.registry.template import ENDINGS as TEMPLATE_ENDINGS
+from hoshikage.registry.template import is_file, is_jinja_name, read_template, template_name
 
 __all__ = [
     "CHATML",
     "DEFAULT_STOPS",
+    "TEMPLATE_ENDINGS",
     "UNUSABLE_TAGS",
     "Issue",
     "ModelSpec",
@@ -38,6 +40,7 @@ __all__ = [
     "Registry",
     "checked_label",
     "is_file",
+    "is_jinja_name",
     "own_options",
     "persona_options",
     "plain",

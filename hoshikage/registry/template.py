@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import Final
 
 from hoshikage.errors import ModelLoadFailed
 from hoshikage.registry.options import CHATML, NAMED
 
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
+ENDINGS: Final = (".jinja", ".jinja2", ".j2")
+"""The name of a template that a request names ends so: what registers models is not to show any text of the disk."""
 
 
 def template_name(chat_template: str | None) -> str:
@@ -20,6 +23,11 @@ def template_name(chat_template: str | None) -> str:
 def is_file(chat_template: str | None) -> bool:
     """Returns whether the setting is the path of a file."""
     return chat_template not in (None, CHATML) and not template_name(chat_template)
+
+
+def is_jinja_name(chat_template: str) -> bool:
+    """Returns whether the file's name, whatever a link of that name leads to, says that it is a template."""
+    return Path(chat_template).suffix.lower() in ENDINGS
 
 
 def read_template(chat_template: str | None) -> str | None:

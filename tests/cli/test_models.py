@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hoshikage.cli.options import shown
-from hoshikage.registry import Registry
+from hoshikage.options import OWN
+from hoshikage.registry import OwnOptions, Registry
 from tests.cli.conftest import Cli, Running
 from tests.gguf_files import BOOL, I32, STRING, U16, U32, Gguf
 
@@ -130,6 +131,23 @@ def test_a_template_that_does_not_compile_is_a_warning(cli: Cli, work: Path, reg
     for template, words in (("chatml", False), ("good.jinja", False), ("bad.jinja", True)):
         shown = cli("add", broken, "broken", "--chat-template", template, "--lang", "ja").out
         assert ("チャットテンプレートを解釈できません" in shown) is words, template
+
+
+def test_a_template_is_taken_away_by_an_empty_one(cli: Cli, model: Path, work: Path, registry: Registry) -> None:
+    (work / "own.jinja").write_text("{{ messages }}")
+    for setting in ("chatml", "own.jinja"):
+        assert cli("add", model, "own", "--chat-template", setting, "--n-ctx", "64").status == 0
+        assert registry.resolve("own").options.chat_template is not None
+        assert cli("add", model, "own", "--chat-template", "").status == 0
+        assert registry.resolve("own").options.given() == {"n_ctx": 64}
+
+
+def test_every_setting_is_taken_away_by_an_empty_one(cli: Cli, model: Path, registry: Registry) -> None:
+    registry.add("own", model, None, OwnOptions({"n_ctx": 64, "chat_template": "chatml", "draft": str(model)}))
+    flags = [row.flag for row in OWN if row.kind is not bool]
+    ran = cli("add", model, "own", *(word for flag in flags for word in (flag, "")))
+    assert (ran.status, ran.err) == (0, "")
+    assert not any(registry.resolve("own").options.given().values())
 
 
 def test_a_template_is_only_compiled(cli: Cli, work: Path) -> None:

@@ -60,6 +60,18 @@ def test_with_and_without_a_server_all_is_the_same(
     assert [ran.status for ran in alive] == [0, 0, 0, 2, 2, 1, 0, 1, 0, 0]
 
 
+@pytest.mark.process
+def test_the_user_himself_names_any_template(
+    cli: Cli, server: Running, model: Path, registry: Registry, work: Path
+) -> None:
+    """By the API it would have to call itself one, and to compile."""
+    for name, source in (("own.txt", "{{ messages }}"), ("bad.jinja", "{% if %}"), ("own.jinja", "{{ messages }}")):
+        (work / name).write_text(source)
+        ran = cli("add", model, "own", "--chat-template", name)
+        assert (ran.status, ran.err) == (0, "")
+        assert registry.resolve("own").options.chat_template == str(work / name)
+
+
 def _timeless(words: str) -> str:
     import re
 

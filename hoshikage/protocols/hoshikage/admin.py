@@ -25,6 +25,7 @@ from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import DISPATCHER, REGISTRY, SETTINGS, TLS
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
+from hoshikage.protocols.hoshikage.admin_files import require_absolute, require_files
 from hoshikage.protocols.hoshikage.changes import REGISTRY_CHANGES
 from hoshikage.registry import ModelSpec, OwnOptions, Registry, checked_label, own_options
 
@@ -52,6 +53,8 @@ async def check(request: web.Request) -> web.Response:
     """Answers what a model's file is, and the memory that it will need; registers nothing. Raises what registering it
     would."""
     body = schema.parse_check(await read_json(request))
+    if body.mmproj:
+        require_absolute("mmproj", body.mmproj)
     return json_response(await asyncio.to_thread(_check, body, request))
 
 
@@ -108,7 +111,7 @@ def _add(registry: Registry, body: schema.NewModel, options: OwnOptions) -> dict
     label, file = checked_label(body.name), Path(body.path)
     header = gguf.read_chat_model(file)
     file = gguf.first(file, header)
-    gguf.require_adapters(header, options.lora, options.control_vectors)
+    require_files(file, header, options, registry.known(label))
     options = _with_projector(registry, label, file, header, options)
     replaced = registry.add(label, file, body.stop, options)
     return {**described(registry.resolve(label)), "replaced": replaced}
@@ -119,7 +122,6 @@ def _with_projector(
 ) -> OwnOptions:
     """The options with the one projector that lies beside the model, where none is given and none is kept."""
     if options.mmproj is not None:
-        gguf.require_projector(Path(options.mmproj))
         return options
     known = registry.known(label)
     keeps = known is not None and known.file == file and known.options.mmproj is not None

@@ -14,6 +14,7 @@ from hoshikage.http.json_response import json_response
 from hoshikage.http.keys import REGISTRY
 from hoshikage.messages import text
 from hoshikage.protocols.hoshikage import admin_schema as schema
+from hoshikage.protocols.hoshikage.admin_files import require_adapter_places
 from hoshikage.registry import ModelSpec, Persona, Registry, persona_options
 
 
@@ -37,6 +38,7 @@ async def add(request: web.Request) -> web.Response:
 
 def _add(registry: Registry, body: schema.NewPersona, tree: dict[str, Any]) -> dict[str, Any]:
     sampling = persona_options(tree).kept()
+    require_adapter_places(sampling)
     replaced = registry.add_persona(body.name, body.model, body.system, sampling)
     return {"name": body.name, "model": body.model, "system": body.system, **sampling.given(), "replaced": replaced}
 
