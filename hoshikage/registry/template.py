@@ -12,7 +12,7 @@ from hoshikage.registry.options import CHATML, NAMED
 
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 ENDINGS: Final = (".jinja", ".jinja2", ".j2")
-"""The name of a template that a request names ends so: what registers models is not to show any text of the disk."""
+"""A template that a request names ends so: who registers models is not to have any text of the disk shown."""
 
 
 def template_name(chat_template: str | None) -> str:
