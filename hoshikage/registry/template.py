@@ -12,7 +12,7 @@ from hoshikage.registry.options import CHATML, NAMED
 
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 ENDINGS: Final = (".jinja", ".jinja2", ".j2")
-"""A template that a request names ends so: who registers models is not to have any text of the disk shown."""
+"""The name of a template has one of these endings where a request names it: it must not have any text shown."""
 
 
 def template_name(chat_template: str | None) -> str:

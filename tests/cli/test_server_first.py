@@ -64,7 +64,7 @@ def test_with_and_without_a_server_all_is_the_same(
 def test_the_user_himself_names_any_template(
     cli: Cli, server: Running, model: Path, registry: Registry, work: Path
 ) -> None:
-    """By the API it would have to call itself one, and to compile."""
+    """The API takes only a file that calls itself a template, and compiles."""
     for name, source in (("own.txt", "{{ messages }}"), ("bad.jinja", "{% if %}"), ("own.jinja", "{{ messages }}")):
         (work / name).write_text(source)
         ran = cli("add", model, "own", "--chat-template", name)
