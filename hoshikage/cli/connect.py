@@ -28,6 +28,7 @@ from hoshikage.cli.result import CommandResult
 from hoshikage.errors import UsageError
 from hoshikage.programs.connection import ProgramContext, ServedModel, Setup
 from hoshikage.programs.edits import Edit
+from hoshikage.programs.lines import parted
 from hoshikage.programs.table import AGENT_TOKENS, PROGRAMS, Program
 from hoshikage.registry import Registry
 from hoshikage.settings import config_dir
@@ -175,7 +176,7 @@ def _standing(program: Program, connection: ProgramContext) -> ServedModel | Non
 
 def _present(file: Path) -> str:
     try:
-        return file.read_text("utf-8")
+        return file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError):  # it is told where the file is written
         return ""
 
@@ -263,15 +264,18 @@ def _change(edit: Edit) -> tuple[str | None, str]:
         old: str | None = edit.file.read_bytes().decode("utf-8")
     except FileNotFoundError:
         old = None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("run.file_unreadable", file=str(edit.file), reason=str(error)) from None
+    except OSError as error:
+        raise UsageError("run.file_unreadable", file=str(edit.file), reason=error.strerror or str(error)) from None
+    except UnicodeDecodeError as error:
+        raise UsageError("connect.file_no_text", file=str(edit.file), position=error.start + 1) from None
     return old, edit.applied(old or "")
 
 
 def _difference(file: Path, old: str, new: str) -> Sequence[str]:
     """Returns the lines that `diff -u` would show, without secrets: a screen is often shared."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), str(file), str(file), lineterm="", n=2)
-    return [_without_token(line) for line in lines]
+    before, after = (parted(text)[1].splitlines(keepends=True) for text in (old, new))  # its end is a part of a line
+    lines = difflib.unified_diff(before, after, str(file), str(file), lineterm="", n=2)
+    return [_without_token(line.rstrip("\r\n")) for line in lines]
 
 
 def _without_token(line: str) -> str:

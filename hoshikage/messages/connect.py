@@ -67,8 +67,33 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "context with `--model`.",
     ),
     "file_not_json": (
-        "{file} は JSON として読めないので、何も書きませんでした（{reason}）。",
-        "{file} is not JSON that can be changed; nothing was written ({reason}).",
+        "{file} の {line} 行 {column} 文字目が JSON として読めないので、何も書きませんでした。",
+        "{file} is not JSON that can be changed: line {line}, character {column} cannot be read. Nothing was written.",
+    ),
+    "file_unclosed": (
+        "{file} の {line} 行 {column} 文字目で始まるかっこ、文字列、またはコメントが閉じていないので、"
+        "何も書きませんでした。",
+        "{file} is not JSON that can be changed: the bracket, text or comment that begins at line {line}, character "
+        "{column} is not closed. Nothing was written.",
+    ),
+    "file_too_deep": (
+        "{file} の {line} 行 {column} 文字目で、かっこの重なりが深くなりすぎるので、何も書きませんでした。",
+        "{file} has too many brackets within brackets at line {line}, character {column}; nothing was written.",
+    ),
+    "file_no_object": (
+        "{file} の {line} 行 {column} 文字目に、オブジェクト（名前と値の組）ではないものがあるので、"
+        "何も書きませんでした。",
+        "{file} has something other than an object (names with values) at line {line}, character {column}; nothing was "
+        "written.",
+    ),
+    "file_no_array": (
+        "{file} の {line} 行 {column} 文字目に、配列（値の並び）ではないものがあるので、何も書きませんでした。",
+        "{file} has something other than an array (a list of values) at line {line}, character {column}; nothing was "
+        "written.",
+    ),
+    "file_no_text": (
+        "{file} が UTF-8 のテキストではないので、何も書きませんでした（{position} バイト目）。",
+        "{file} is no UTF-8 text; nothing was written (byte {position}).",
     ),
     "mark_missing": (
         "{file} の星影の部分に終わりの印（{mark}）がないので、何も書きませんでした。",

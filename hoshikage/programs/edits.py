@@ -1,6 +1,7 @@
 """Changes programs' configuration files: a file of our own, values in a JSON file, a marked block. Pure.
 
 None of them touches what is not ours: `applied` gives the whole new text, which differs from the old one there alone.
+What is put in has the file's own line ends, and a byte-order mark stays where it was.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from hoshikage.errors import UsageError
-from hoshikage.programs import jsonc
+from hoshikage.programs import jsonc, lines
+from hoshikage.programs.jsonc_node import JsonFault
 
 BEGIN: Final = "# >>> hoshikage >>>"
 END: Final = "# <<< hoshikage <<<"
+_LINE: Final = r"(?:\A|(?<=[\r\n]))"
 
 
 class Edit(Protocol):
@@ -36,8 +39,8 @@ class OwnFile:
     text: str
 
     def applied(self, text: str) -> str:
-        del text
-        return self.text
+        first, rest = lines.parted(text)
+        return first + self.text.replace("\n", lines.ending(rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,13 @@ class JsonValues:
     values: Sequence[tuple[Sequence[jsonc.Step], Any]]
 
     def applied(self, text: str) -> str:
+        first, text = lines.parted(text)
         try:
             for path, value in self.values:
                 text = jsonc.put(text, path, value)
-        except (ValueError, RecursionError) as error:
-            raise UsageError("connect.file_not_json", file=str(self.file), reason=str(error)[:200]) from None
-        return text
+        except JsonFault as fault:
+            raise UsageError(fault.key, file=str(self.file), line=fault.line, column=fault.column) from None
+        return first + text
 
 
 def members(section: Sequence[jsonc.Step], values: Mapping[str, Any]) -> list[tuple[Sequence[jsonc.Step], Any]]:
@@ -69,18 +73,23 @@ class MarkedLines:
     lines: Sequence[str]
 
     def applied(self, text: str) -> str:
-        block = "\n".join((BEGIN, *self.lines, END)) + "\n"
-        before, mark, rest = text.partition(BEGIN + "\n")
-        if mark:
-            _, end, after = rest.partition(END + "\n")
-            if not end:
+        first, text = lines.parted(text)
+        block = lines.ending(text).join((BEGIN, *self.lines, END))
+        begin = _mark(BEGIN).search(text)
+        if begin is not None:
+            end = _mark(END).search(text, begin.end())
+            if end is None:
                 raise UsageError("connect.mark_missing", file=str(self.file), mark=END)
-            others = before + after
+            before, after = text[: begin.start()], text[end.end() :]
         else:
-            before += "" if not before or before.endswith("\n") else "\n"
-            after, others = "", before
+            before, after = lines.closed(text), lines.ending(text)
         for line in self.lines:
             name = line.partition("=")[0]
-            if re.search(rf"^\s*(?:export\s+)?{re.escape(name)}\s*=", others, re.MULTILINE):
+            if re.search(rf"{_LINE}\s*(?:export\s+)?{re.escape(name)}\s*=", before + after):
                 raise UsageError("connect.name_taken", file=str(self.file), name=name)
-        return before + block + after
+        return first + before + block + after
+
+
+def _mark(mark: str) -> re.Pattern[str]:
+    """Returns what finds the line with the mark, without its end."""
+    return re.compile(rf"{_LINE}{re.escape(mark)}[ \t]*(?![^\r\n])")

@@ -6,69 +6,47 @@ Editors' settings are written by hand: a parse and a dump would lose their comme
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from hoshikage.programs import lines
+from hoshikage.programs.jsonc_node import JsonFault, Member, Node, parse, space
 
 Step = str | tuple[str, str]
 """A step leads to a member of an object by its name; or an object in an array by one of its members, as `("name",
 "Hoshikage")`."""
 INDENT: Final = 2
-_SPACE: Final = re.compile(r"(?:[ \t\r\n]+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_PLAIN: Final = re.compile(r"[^\s,:\[\]{}\"/]+")
-_DECODER: Final = json.JSONDecoder()
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """This is one member of an object, or one value of an array, which has no name."""
-
-    name: str
-    begin: int
-    value: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """This is an object or an array: where it opens and closes, and what stands in it."""
-
-    begin: int
-    close: int
-    items: tuple[_Item, ...]
-    trailing: bool
-    """`trailing` tells whether a comma stands behind the last item."""
 
 
 def loads(text: str) -> Any:
-    """Returns the value without its comments. Raises ValueError."""
-    if not text[_space(text, 0) :].strip():
-        return {}
-    return _value(text, _space(text, 0))[0]
+    """Returns the value without its comments. Raises JsonFault."""
+    return {} if _is_empty(text) else parse(text).value
 
 
 def put(text: str, path: Sequence[Step], value: Any) -> str:
     """Returns the text with `value` at `path`; objects and arrays on the way are made where they are missing.
 
-    Raises ValueError for a text that is no JSON, or where something else stands on the way.
+    Raises JsonFault for a text that is no JSON, or where something else stands on the way.
     """
-    if not text[_space(text, 0) :].strip():
-        text += "[]\n" if isinstance(path[0], tuple) else "{}\n"
-    at = _space(text, 0)
-    loads(text)  # a fault anywhere is one before anything is changed
+    end = lines.ending(text)
+    if _is_empty(text):
+        text = lines.closed(text) + ("[]" if isinstance(path[0], tuple) else "{}") + end
+    node = parse(text)  # a fault anywhere is one before anything is changed
     for depth, step in enumerate(path):
-        block = _block(text, at)
-        if (text[at] == "[") != isinstance(step, tuple):
-            raise ValueError(f"{'/'.join(map(str, path[:depth]))}: {text[at]}")
-        result = _find(text, block, step)
-        if result is None:
-            return _insert(text, block, step, _named(step, _wrapped(path[depth + 1 :], value)))
+        opening, key = ("[", "connect.file_no_array") if isinstance(step, tuple) else ("{", "connect.file_no_object")
+        if not text.startswith(opening, node.begin):
+            raise JsonFault(key, text, node.begin)
+        item = _find(node, step)
+        if item is None:
+            return _insert(text, node, step, _named(step, _wrapped(path[depth + 1 :], value)), end)
+        node = item.node
         if depth == len(path) - 1:
-            return text[: result.value] + _shown(value, _column(text, result.begin)) + text[result.end :]
-        at = result.value
+            return text[: node.begin] + _shown(value, _column(text, item.begin), end) + text[node.end :]
     raise ValueError(path)
+
+
+def _is_empty(text: str) -> bool:
+    return space(text, 0) == len(text)
 
 
 def _wrapped(rest: Sequence[Step], value: Any) -> Any:
@@ -82,35 +60,34 @@ def _named(step: Step, value: Any) -> Any:
     return {step[0]: step[1], **value} if isinstance(step, tuple) and isinstance(value, dict) else value
 
 
-def _find(text: str, block: _Block, step: Step) -> _Item | None:
+def _find(node: Node, step: Step) -> Member | None:
+    """Returns what is in force of that name: of an object's doubled names the last."""
     if isinstance(step, str):
-        return next((item for item in block.items if item.name == step), None)
-    for item in block.items:
-        result = _value(text, item.value)[0]
-        if isinstance(result, dict) and result.get(step[0]) == step[1]:
+        return next((item for item in reversed(node.items) if item.name == step), None)
+    for item in node.items:
+        value = item.node.value
+        if isinstance(value, dict) and value.get(step[0]) == step[1]:
             return item
     return None
 
 
-def _insert(text: str, block: _Block, step: Step, value: Any) -> str:
-    outer = _line_indent(text, block.begin)
-    inner = _column(text, block.items[0].begin) if block.items else _deeper(outer)
+def _insert(text: str, node: Node, step: Step, value: Any, end: str) -> str:
+    """Returns the text with one more item behind the last one and what is said of it in its line."""
+    outer = _line_indent(text, node.begin)
+    inner = _column(text, node.items[0].begin) if node.items else _deeper(outer)
     name = "" if isinstance(step, tuple) else json.dumps(step, ensure_ascii=False) + ": "
-    new = f"\n{inner}{name}{_shown(value, inner)}"
-    if not block.items:
-        kept = text[block.begin + 1 : block.close].rstrip()
-        return f"{text[: block.begin + 1]}{kept}{new}\n{outer}{text[block.close :]}"
-    last = block.items[-1].end
-    rest = text[last : block.close]
-    if block.trailing:
-        head, _, tail = rest.partition(",")
-        return f"{text[:last]}{head},{tail.rstrip()}{new},\n{outer}{text[block.close :]}"
-    return f"{text[:last]},{rest.rstrip()}{new}\n{outer}{text[block.close :]}"
+    new = f"{end}{inner}{name}{_shown(value, inner, end)}{',' if node.trailing else ''}"
+    close = node.end - 1
+    last = node.items[-1].node.end if node.items else node.begin + 1
+    comma = "," if node.items and not node.trailing else ""
+    line = lines.END.search(text, last + len(text[last:close].rstrip()), close)
+    at, new = (close, f"{new}{end}{outer}") if line is None else (line.start(), new)
+    return f"{text[:last]}{comma}{text[last:at]}{new}{text[at:]}"
 
 
-def _shown(value: Any, indent: str) -> str:
+def _shown(value: Any, indent: str, end: str) -> str:
     step = "\t" if "\t" in indent else INDENT
-    return json.dumps(value, ensure_ascii=False, indent=step).replace("\n", "\n" + indent)
+    return json.dumps(value, ensure_ascii=False, indent=step).replace("\n", end + indent)
 
 
 def _deeper(indent: str) -> str:
@@ -120,53 +97,10 @@ def _deeper(indent: str) -> str:
 
 def _column(text: str, at: int) -> str:
     """Returns how far an item is indented; that of its line where it is not the first of it."""
-    start = text.rfind("\n", 0, at) + 1
-    return text[start:at] if not text[start:at].strip() else _deeper(_line_indent(text, at))
+    before = text[lines.start(text, at) : at]
+    return before if not before.strip() else _deeper(_line_indent(text, at))
 
 
 def _line_indent(text: str, at: int) -> str:
-    line = text[text.rfind("\n", 0, at) + 1 : at]
+    line = text[lines.start(text, at) : at]
     return line[: len(line) - len(line.lstrip())]
-
-
-def _space(text: str, at: int) -> int:
-    result = _SPACE.match(text, at)
-    return at if result is None else result.end()
-
-
-def _value(text: str, at: int) -> tuple[Any, int]:
-    """Returns the value that begins there, and where it ends. Raises ValueError."""
-    if text[at : at + 1] in ("{", "["):
-        block = _block(text, at)
-        values = [(item.name, _value(text, item.value)[0]) for item in block.items]
-        return (dict(values) if text[at] == "{" else [value for _, value in values]), block.close + 1
-    result = _STRING.match(text, at) if text[at : at + 1] == '"' else _PLAIN.match(text, at)
-    if result is None:
-        raise ValueError(f"at {at}: {text[at : at + 20]!r}")
-    return _DECODER.decode(result.group()), result.end()
-
-
-def _block(text: str, at: int) -> _Block:
-    if text[at : at + 1] not in ("{", "["):
-        raise ValueError(f"at {at}: {text[at : at + 20]!r}")
-    named, close = text[at] == "{", "}" if text[at] == "{" else "]"
-    items: list[_Item] = []
-    begin, trailing = at, False
-    at = _space(text, at + 1)
-    while text[at : at + 1] != close:
-        if items and not trailing:
-            raise ValueError(f"at {at}: {text[at : at + 20]!r}")
-        name, first = "", at
-        if named:
-            key, at = _value(text, at)
-            at = _space(text, at)
-            if not isinstance(key, str) or text[at : at + 1] != ":":
-                raise ValueError(f"at {at}: {text[at : at + 20]!r}")
-            name, at = key, _space(text, at + 1)
-        end = _value(text, at)[1]
-        items.append(_Item(name, first, at, end))
-        at = _space(text, end)
-        trailing = text[at : at + 1] == ","
-        if trailing:
-            at = _space(text, at + 1)
-    return _Block(begin, at, tuple(items), trailing)

@@ -91,6 +91,46 @@ def test_a_file_that_cannot_be_changed_stays(cli: Cli, star: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"a": 1,\r\n "b" 2}', "2 行 6 文字目が JSON として読めない"),
+        (b"{} /* x", "1 行 4 文字目で始まるかっこ、文字列、またはコメントが閉じていない"),
+        (b"[" * 101 + b"]" * 101, "1 行 101 文字目で、かっこの重なりが深くなりすぎる"),
+        (b'{"provider": null}', "1 行 14 文字目に、オブジェクト（名前と値の組）ではないもの"),
+        (b'{"a": "\xff"}', "UTF-8 のテキストではないので、何も書きませんでした（8 バイト目）"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_in_the_users_language(
+    cli: Cli, star: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str
+) -> None:
+    monkeypatch.setenv("HOSHIKAGE_LANG", "ja")
+    file = opencode_file()
+    file.write_bytes(content)
+    ran = cli("connect", "opencode", "--write")
+    assert ran.status == 2
+    assert words in ran.err
+    assert file.read_bytes() == content
+
+
+def test_a_file_of_windows_changes_where_ours_is_put_alone(cli: Cli, star: Path) -> None:
+    file = opencode_file()
+    mine = b'\xef\xbb\xbf{\r\n  // mine\n  "theme": "dark"\r\n}\r\n'
+    file.write_bytes(mine)
+    ran = cli("connect", "opencode", "--write")
+    assert ran.status == 0, ran.err
+    after = file.read_bytes()
+    head, tail = b'\xef\xbb\xbf{\r\n  // mine\n  "theme": "dark",\r\n', b"\r\n}\r\n"
+    assert after.startswith(head)
+    assert after.endswith(tail)
+    assert b"\n" not in after[len(head) :].replace(b"\r\n", b"")
+    removed = [line for line in ran.err.splitlines() if line.startswith("-") and not line.startswith("---")]
+    assert removed == ['-  "theme": "dark"']
+    assert "\ufeff" not in ran.err
+    assert file.with_name("opencode.json.before-hoshikage").read_bytes() == mine
+    assert "is written like that already" in cli("connect", "opencode", "--write").err
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("nothing",), "There is no program “nothing” here"),

@@ -206,7 +206,8 @@ def test_the_users_own_settings_stay(connection: ProgramContext, tmp_path: Path)
     assert isinstance(edit, JsonValues)
     with pytest.raises(UsageError) as refused:
         edit.applied('{"provider": 7}')
-    assert refused.value.key == "connect.file_not_json"
+    assert refused.value.key == "connect.file_no_object"
+    assert (refused.value.details["line"], refused.value.details["column"]) == (1, 14)
 
 
 def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
@@ -226,3 +227,34 @@ def test_a_block_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_file_of_our_own_is_what_it_is(tmp_path: Path) -> None:
     assert OwnFile(tmp_path / "x", "new").applied("old") == "new"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PROGRAMS if name not in ("cline", "copilot", "openai", "open-webui")]
+)
+@pytest.mark.parametrize(("mark", "end"), [("\ufeff", "\n"), ("", "\r\n"), ("\ufeff", "\r\n")])
+def test_each_file_keeps_its_first_bytes_and_its_line_ends(
+    connection: ProgramContext, name: str, mark: str, end: str
+) -> None:
+    later = PROGRAMS[name].setup(replace(connection, model=MOON, models=(MOON, STAR), url="http://127.0.0.1:1"))
+    edits = PROGRAMS[name].setup(connection).edits
+    assert edits
+    for edit, other in zip(edits, later.edits, strict=True):
+        plain = edit.applied("")
+        assert edit.applied(mark + plain.replace("\n", end)) == mark + plain.replace("\n", end)
+        assert other.applied(mark + plain.replace("\n", end)) == mark + other.applied(plain).replace("\n", end)
+
+
+def test_a_block_among_other_line_ends_is_one_block(tmp_path: Path) -> None:
+    def block(model: str) -> MarkedLines:
+        return MarkedLines(tmp_path / ".env", (f"OPENAI_MODEL={model}",))
+
+    mine = "\ufeffOTHER=1\r\nMORE=2\nLAST=3"
+    once = block("one").applied(mine)
+    assert once == mine + "\n# >>> hoshikage >>>\nOPENAI_MODEL=one\n# <<< hoshikage <<<\n".replace("\n", "\r\n")
+    assert block("two").applied(once) == once.replace("=one", "=two")
+    cut = once.removesuffix("\r\n")
+    assert block("two").applied(cut) == cut.replace("=one", "=two"), "the last line needs no end"
+    for taken in ("\ufeffOPENAI_MODEL=mine", "A=1\rOPENAI_MODEL=mine"):
+        with pytest.raises(UsageError, match="name_taken"):
+            block("one").applied(taken)

@@ -125,7 +125,7 @@ test("a room is not told that another one needs a token", async () => {
     await notice.waitFor({ state: "detached" });
   }
   await page.locator("nav.rooms a[href='#/settings']").click();
-  await page.getByText("hoshikage token create 名前 --admin").waitFor();
+  await page.locator("main code", { hasText: "hoshikage token create 名前 --admin" }).waitFor();
   await context.close();
 });
 
