@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from aiohttp.web_request import BaseRequest
 
 from hoshikage.errors import InvalidRequest, RequestTimedOut, Unavailable
 from hoshikage.http import error_response
+from hoshikage.http.handshake import Handshake
 from hoshikage.http.keys import REFUSALS, REQUEST_ID, SETTINGS, new_request_id
 from hoshikage.http.origin_policy import is_loopback
 from hoshikage.http.paths import plain, respelt
@@ -266,8 +268,13 @@ class HttpRunner(web.AppRunner):
     def limit_of_strangers(self) -> int:
         return self._limit - max(1, self._limit // KEPT)
 
-    def connect(self) -> asyncio.Protocol:
-        """Makes what speaks to the client of a connection that was just accepted."""
+    def connect(self, tls: ssl.SSLContext | None = None) -> asyncio.Protocol:
+        """Makes what speaks to the client of a connection that was just accepted; with `tls`, once that is agreed
+        on."""
+        spoken = self._spoken()
+        return spoken if tls is None else Handshake(spoken, spoken.leave, tls, HEADER_S)
+
+    def _spoken(self) -> Connection | Surplus:
         if len(self.open) >= self._limit:
             resting = [one for one in self.open if one.rests]
             if not resting:
@@ -338,10 +345,9 @@ class Site(web.BaseSite):
             if isinstance(self._place, socket.socket)
             else {"host": self._place[0], "port": self._place[1]}
         )
-        if self._tls is not None:
-            place |= {"ssl": self._tls, "ssl_handshake_timeout": HEADER_S}
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._running.connect, backlog=BACKLOG, **place)
+        connect = partial(self._running.connect, self._tls)
+        self._server = await loop.create_server(connect, backlog=BACKLOG, **place)
         for one in self._server.sockets:
             with socket.fromfd(one.fileno(), one.family, one.type) as same:
                 same.listen(WAITING)

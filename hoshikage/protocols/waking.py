@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from aiohttp import web
 from hoshikage import __version__
 from hoshikage.frozen import Frozen
 from hoshikage.gguf import newest
-from hoshikage.http.connections import HEADER_S, HttpRunner, Site
+from hoshikage.http.connections import HttpRunner, Site
 from hoshikage.http.keys import DISPATCHER, LORA_SCALES, METRICS, TLS
 from hoshikage.params import Scaled
 from hoshikage.sleeper import program
@@ -90,9 +91,7 @@ class Woken(Frozen, frozen=True):
 
     async def _take(self, running: HttpRunner, app: web.Application, opened: socket.socket, kind: str) -> None:
         tls = app.get(TLS) if kind == "tls" else None
-        patience = {"ssl_handshake_timeout": HEADER_S} if tls is not None else {}
-        loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(running.connect, opened, ssl=tls, **patience)
+        await asyncio.get_running_loop().connect_accepted_socket(partial(running.connect, tls), opened)
 
 
 def _handed(runner: tuple[int, ...] | None) -> HandedProcess | None:
@@ -107,7 +106,7 @@ def _handed(runner: tuple[int, ...] | None) -> HandedProcess | None:
 
 
 def _tell_failure(done: asyncio.Task[None]) -> None:
-    """A connection that ended meanwhile, or whose client speaks no TLS, is nobody's loss."""
+    """A connection that ended meanwhile is nobody's loss."""
     if not done.cancelled() and (error := done.exception()) is not None:
         log.info("a connection could not be taken over: %s", type(error).__name__)
 

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 from hoshikage.access.tokens import TokenStore
+from hoshikage.http import connections
 from tests.certificates import self_signed
 from tests.end_to_end.conftest import LABEL, register
 from tests.end_to_end.live import LiveServer, home_environ
@@ -248,6 +250,13 @@ def test_tls_and_unix_sockets_sleep_too(tmp_path: Path, library_file: Path, demo
         with urllib.request.urlopen(f"https://localhost:{port}/v1/status", timeout=60, context=trusting) as answer:
             assert json.load(answer)["state"] == "awake"
         until(lambda: is_asleep(process.pid), "sleep again")
+        for foreign in (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00"):
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+                line.sendall(foreign)
+                until(lambda: not is_asleep(process.pid), "waking")
+            began = time.monotonic()
+            until(lambda: is_asleep(process.pid), "sleep after what became no request")
+            assert time.monotonic() - began < connections.HEADER_S / 2
         process.send_signal(signal.SIGTERM)
         assert (process.wait(60), unix.exists()) == (0, False)
 
