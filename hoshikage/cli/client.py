@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
-from hoshikage.cli.connection import LOOPBACK_S, PROBE_S, Line, Peer, Place, open_line
+from hoshikage.cli.connection import LOOPBACK_S, PROBE_S, WAKING_S, Line, Peer, Place, open_line
 from hoshikage.cli.context import CommandContext
 from hoshikage.errors import ContextLengthExceeded, HoshikageError, Unavailable, UsageError
 from hoshikage.messages import Language
@@ -93,16 +93,26 @@ class Server:
         """Tells whether it is on this machine."""
         return self._place.local
 
-    def status(self) -> dict[str, Any] | None:
-        """Returns what /v1/status says, or None where no Hoshikage answers there."""
+    def status(self, patience_s: float | None = None) -> dict[str, Any] | None:
+        """Returns what /v1/status says, or None where no Hoshikage answers there, in so many seconds at each step."""
         try:
-            with self._line(self._probe_s) as line:
-                if line.peer == "other":
-                    return None
-                status = self._get(line, "/v1/status", self._probe_s)
-            return status if _is_status(status) else None
+            return self._status(patience_s or self._probe_s)
         except BROKEN:
             return None
+
+    def require_status(self) -> dict[str, Any]:
+        """Returns what /v1/status says, of a server that wakes, too. Raises Unavailable where no Hoshikage answers."""
+        try:
+            status = self._status(WAKING_S)
+        except (ConnectionRefusedError, FileNotFoundError):
+            raise self._absent() from None
+        except OSError as error:
+            raise self._lost(error) from None
+        except BROKEN:
+            status = None
+        if status is None:
+            raise Unavailable("cli.foreign_program", url=self.url)
+        return status
 
     def capabilities(self) -> dict[str, Any] | None:
         """Returns what /v1/capabilities says, or None where no server answers there that may be believed."""
@@ -114,10 +124,10 @@ class Server:
         except (Unavailable, *BROKEN):
             return None
 
-    def peer(self) -> Peer | None:
+    def peer(self, patience_s: float = WAKING_S) -> Peer | None:
         """Says who is there; None where nobody listens."""
         try:
-            with self._line() as line:
+            with self._line(patience_s) as line:
                 return line.peer
         except (ConnectionRefusedError, FileNotFoundError):
             return None
@@ -129,9 +139,11 @@ class Server:
         try:
             with self._line() as line:
                 self._require_own(line)
-                return [str(model["id"]) for model in self._get(line, "/v1/models", PROBE_S)["data"]]
+                return [str(model["id"]) for model in self._get(line, "/v1/models", WAKING_S)["data"]]
         except (ConnectionRefusedError, FileNotFoundError):
             raise self._absent() from None
+        except TimeoutError as error:
+            raise self._lost(error) from None
         except BROKEN:
             raise Unavailable("cli.foreign_program", url=self.url) from None
 
@@ -186,8 +198,10 @@ class Server:
             with self._line() as line:
                 self._require_own(line)
                 status, answer = self._exchange(line, method, _path("admin", *path), {}, ANSWER_S)
-        except BROKEN:
+        except (ConnectionRefusedError, FileNotFoundError):
             raise self._absent() from None
+        except BROKEN as error:
+            raise self._lost(error) from None
         if status != 200:
             raise _refusal(answer)
         return answer
@@ -216,7 +230,7 @@ class Server:
         except ConnectionRefusedError:
             raise self._absent() from None
         except (OSError, http.client.HTTPException) as error:
-            raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
+            raise self._lost(error) from None
 
     def answer(self, path: str, body: Mapping[str, Any]) -> Any:
         """Returns what the API answers. Raises ServerSaid, Unavailable."""
@@ -225,7 +239,7 @@ class Server:
                 self._require_own(line)
                 status, answer = self._exchange(line, "POST", path, body, ANSWER_S)
         except BROKEN as error:
-            raise Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__) from None
+            raise self._lost(error) from None
         if status != 200:
             if _code(answer) == ContextLengthExceeded.code:
                 raise ContextLengthExceeded("cli.server_said", message=str(answer["error"]["message"]))
@@ -233,7 +247,7 @@ class Server:
         return answer
 
     @contextmanager
-    def _line(self, patience_s: float = PROBE_S) -> Iterator[Line]:
+    def _line(self, patience_s: float = WAKING_S) -> Iterator[Line]:
         line = open_line(self._place, patience_s)
         try:
             yield line
@@ -243,6 +257,13 @@ class Server:
     @property
     def _probe_s(self) -> float:
         return LOOPBACK_S if self._place.local else PROBE_S
+
+    def _status(self, patience_s: float) -> dict[str, Any] | None:
+        with self._line(patience_s) as line:
+            if line.peer == "other":
+                return None
+            status = self._get(line, "/v1/status", patience_s)
+        return status if _is_status(status) else None
 
     def _require_own(self, line: Line) -> None:
         """Raises Unavailable for a program on this machine that is not this user's server."""
@@ -271,6 +292,9 @@ class Server:
 
     def _absent(self) -> Unavailable:
         return Unavailable("cli.no_server", url=self.url)
+
+    def _lost(self, error: Exception) -> Unavailable:
+        return Unavailable("cli.connection_lost", url=self.url, reason=str(error) or type(error).__name__)
 
 
 def _path(*parts: str) -> str:

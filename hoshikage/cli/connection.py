@@ -19,6 +19,9 @@ PROBE_S: Final = 2.0
 """Connecting may take so many seconds, and so may what a server answers at once."""
 LOOPBACK_S: Final = 0.8
 """It may take so many on this machine, where a command can do without the server."""
+WAKING_S: Final = 20.0
+"""It may take so many where only a server will do: one that wakes on a busy machine has taken the connection, and
+answers later."""
 MAX_BYTES: Final = 65_536
 """An answer of a few words is never longer."""
 Peer = Literal["own", "hoshikage", "other"]

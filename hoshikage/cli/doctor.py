@@ -18,6 +18,7 @@ from hoshikage.access.tokens import TokenStore
 from hoshikage.cli import result
 from hoshikage.cli.checking import judge
 from hoshikage.cli.client import Server
+from hoshikage.cli.connection import WAKING_S
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import describe, size
 from hoshikage.cli.options import shown
@@ -274,7 +275,7 @@ def _memory(context: CommandContext) -> Findings:
 def _port(context: CommandContext) -> Findings:
     server = Server.of(context)
     place = {"host": context.settings.host, "port": context.settings.port}
-    status = server.status()
+    status = server.status(WAKING_S)
     if status is not None:
         text = context.text("doctor.port_ours", url=server.url, version=status["version"])
         yield Finding("port", OK, text)

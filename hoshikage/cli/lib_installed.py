@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hoshikage.cli import lib_view, result
 from hoshikage.cli.checking import judge
 from hoshikage.cli.client import Server
+from hoshikage.cli.connection import WAKING_S
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import size
 from hoshikage.cli.parser import Commands
@@ -133,7 +134,7 @@ def _told(switched: Switched, now: bool, context: CommandContext) -> CommandResu
 def _unloaded(context: CommandContext) -> str:
     """Says what became of the wish that the running model makes way."""
     server = Server.of(context)
-    if server.status() is None:
+    if server.status(WAKING_S) is None:
         return context.text("installed.now_no_server")
     try:
         server.require("POST", "unload")

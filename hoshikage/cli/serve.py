@@ -51,8 +51,9 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         key = keys[error.errno]
         if error.errno == errno.EADDRINUSE:
             from hoshikage.cli.client import Server
+            from hoshikage.cli.connection import PROBE_S
 
-            key = IN_USE_BY.get(Server.of(context).peer() or "other", key)
+            key = IN_USE_BY.get(Server.of(context).peer(PROBE_S) or "other", key)
         raise Unavailable(key, host=host, port=port, other=port + 1) from None
     return CommandResult()
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from hoshikage import settings
 from hoshikage.cli.client import Server
+from hoshikage.cli.connection import WAKING_S
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
@@ -143,7 +144,7 @@ def _status(manager: Manager, context: CommandContext) -> CommandResult:
     """Shows how the service does; the exit status is 1 where it does not run."""
     status = manager.status()
     server = _server(status, context)
-    answer = server.status() if status.state != "waiting" else None  # asking would start it
+    answer = server.status(WAKING_S) if status.state != "waiting" else None  # asking would start it
     stays = lingers(context.environ.get("USER", "")) if manager.name == "systemd" else None
     data: dict[str, Any] = {
         "manager": manager.name,

@@ -12,7 +12,6 @@ from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import parameters, size
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
-from hoshikage.errors import Unavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,9 +29,7 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     """Shows the server's state; the exit status is 1 where none answers."""
     server = Server.of(context)
-    status = server.status()
-    if status is None:
-        raise Unavailable("cli.no_server", url=server.url)
+    status = server.require_status()
     rows = [*_server(status, server.url, context), *_model(status, context), *_memory(status, context)]
 
     def view(console: Console) -> None:

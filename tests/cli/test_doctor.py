@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hoshikage import settings
+from hoshikage.cli import doctor
 from hoshikage.library import rpc
 from hoshikage.registry import OwnOptions, Registry
 from tests.adapter_files import write_lora
@@ -189,7 +190,8 @@ def test_a_registry_that_may_not_be_read_is_a_matter_of_permissions(
     assert found["advice"].startswith(f"Check the owner and permissions of {registry.file}")
 
 
-def test_port_of_another_program(cli: Cli, no_library: Path, port: int) -> None:
+def test_port_of_another_program(cli: Cli, no_library: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "WAKING_S", 0.1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -153,7 +153,7 @@ def test_a_server_that_sleeps_is_told_as_such(cli: Cli, monkeypatch: pytest.Monk
     """With a status as a sleeping server gives it: that asking does not wake it is shown with a real one."""
     status = {**DispatcherStatus().to_json("en"), "status": "ok", "version": "1"}
     for state, is_told in (("sleeping", True), ("awake", False)):
-        monkeypatch.setattr(Server, "status", lambda _server, state=state: {**status, "state": state})
+        monkeypatch.setattr(Server, "require_status", lambda _server, state=state: {**status, "state": state})
         assert ("asleep (the next request wakes it" in " ".join(cli("status").out.split())) is is_told
         assert ("眠っています" in cli("status", "--lang", "ja").out) is is_told
 
@@ -320,6 +320,38 @@ def test_a_silent_program_on_the_port_costs_little_time(
         assert cli("add", model, "new").status == 0
         assert time.monotonic() - began < 2
         assert registry.resolve("new").file == model
+
+
+def test_a_server_that_wakes_slowly_is_waited_for(
+    cli: Cli, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_admin.prepare(config_dir() / "admin.token")
+    for name in ("PROBE_S", "LOOPBACK_S"):
+        monkeypatch.setattr(server_module, name, 0.05)
+    status = json.dumps({**DispatcherStatus().to_json("en"), "status": "ok", "state": "awake", "version": "1"}).encode()
+
+    def answer(_: bytes) -> bytes:
+        threading.Event().wait(0.3)  # it takes its time to wake
+        return b"HTTP/1.1 200 OK\r\nServer: hoshikage\r\nContent-Length: %d\r\n\r\n" % len(status) + status
+
+    with impostor(answer) as waking:
+        monkeypatch.setenv("PORT", str(waking.port))
+        assert cli("status", "--json").data["state"] == "awake"
+
+
+def test_only_where_nothing_listens_there_is_no_server(
+    cli: Cli, registry: Registry, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "WAKING_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PORT", str(silent.getsockname()[1]))
+        ran = cli("status")
+        assert (ran.status, "broke off (timed out)" in ran.err, "No server" in ran.err) == (1, True, False)
+    with impostor(lambda _: b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno") as other:
+        monkeypatch.setenv("PORT", str(other.port))
+        assert "another program, not Hoshikage" in cli("status").err
+    monkeypatch.setenv("PORT", str(unused_tcp_port))
+    assert "No server runs at" in cli("status").err
 
 
 def test_load_and_unload(cli: Cli, server: Running) -> None:
