@@ -41,9 +41,11 @@ def test_others_are_refused_by_what_they_are(model: Path, tmp_path: Path) -> Non
     with pytest.raises(GgufInvalid) as caught:
         control_vector(lora)
     assert caught.value.key == "model.vector_kind"
+    assert "LoRA" in str(caught.value.details["tensor"])
     with pytest.raises(GgufInvalid) as caught:
         require_lora(vector, "llama")
     assert caught.value.key == "model.lora_kind"
+    assert "control vector" in str(caught.value.details["kind"])
     for width, layer in ((WIDTH + 1, 1), (WIDTH, 2)):
         with pytest.raises(GgufInvalid) as caught:
             require_control_vector(write_control_vector(tmp_path / "w.gguf", 5, width, layer), header)

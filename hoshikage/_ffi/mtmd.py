@@ -7,6 +7,7 @@ It lies beside libllama in official builds, or its functions are in the same fil
 from __future__ import annotations
 
 import ctypes
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -110,17 +111,17 @@ def finder(files: Files) -> Callable[[str], Any]:
         return files.find
     beside = files.neighbours("mtmd")
     if not beside:
-        raise NotSupported("library.media_lacking", folder=str(files.path.parent), first=FIRST)
+        raise NotSupported("library.media_lacking", first=FIRST)
     reasons = []
     for file in beside:
         try:
             handle = open_library(file)
         except OSError as error:
-            reasons.append(str(error))
+            reasons.append(str(error).replace(f"{file.parent}{os.sep}", ""))
             continue
         # Its models are pointers into one libllama. Where its loader took another one, they would be read as garbage.
         its = address_of(function_of(handle, USED))
         if its in (None, address_of(files.find(USED))):  # Windows shows no functions of what it depends on
             return partial(function_of, handle)
         reasons.append(f"{file.name} -> {USED}")
-    raise NotSupported("library.media_stranger", file=str(beside[0]), library=files.path.name, reason=reasons[0])
+    raise NotSupported("library.media_stranger", file=beside[0].name, library=files.path.name, reason=reasons[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,8 @@ from hoshikage.cli.parser import Commands
 from hoshikage.cli.registering import Registering
 from hoshikage.cli.result import CommandResult
 from hoshikage.dispatch import templates
-from hoshikage.errors import UsageError
+from hoshikage.errors import ModelLoadFailed, UsageError
+from hoshikage.gguf import GgufHeader
 from hoshikage.options import OWN
 from hoshikage.registry import (
     OwnOptions,
@@ -66,17 +66,18 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     draft = None if options.draft is None else gguf.require_draft(Path(options.draft), header)
     gguf.require_adapters(header, options.lora, options.control_vectors)
     registering = Registering(context, verbose=args.verbose)
+    kept = registering.kept(label, file)
     beside: list[str] = []
     if options.mmproj is not None:
         gguf.require_projector(Path(options.mmproj))
-    elif "mmproj" not in options.given():
-        options, beside = _with_projector(file, header, options, lambda: registering.has_projector(label, file))
+    elif "mmproj" not in options.given() and kept.mmproj is None:
+        options, beside = _with_projector(file, header, options)
     gguf.require_template(file, header, template_name(options.chat_template))
-    chat_template = read_template(options.chat_template)
-    sources = gguf.templates(header).values() if chat_template is None else [chat_template]
-    fault = next(filter(None, (templates.fault(source) for source in sources if source)), None)
+    read_template(options.chat_template)
+    whole = kept.having(**options.given()).kept()
+    fault = _template_fault(header, whole, context)
     if args.check:
-        return check(file, header, options, context, template_fault=fault, draft=draft)
+        return check(file, header, whole, context, template_fault=fault, draft=draft)
     template = options.chat_template
     itself = template is not None and is_file(template) and (fault is not None or not is_jinja_name(template))
     replaced = registering.add(label, file, stop, options, itself=itself)
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
         "  " + describe(header),
     ]
     lines += ["  " + context.text("cli.add_reloads", label=label)] if registering.reloads else []
-    lines += ["  " + line for line in notes(header, options, fault, context)]
+    lines += ["  " + line for line in notes(header, whole, fault, context)]
     lines += ["  " + context.text("cli.add_projectors", names=", ".join(beside))] if beside else []
     data = {
         "label": label,
@@ -99,12 +100,20 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     return CommandResult(data=data, lines=tuple(lines))
 
 
-def _with_projector(
-    file: Path, header: gguf.GgufHeader, options: OwnOptions, has_one: Callable[[], bool]
-) -> tuple[OwnOptions, list[str]]:
-    """Returns the options with the one projector that lies beside the model, unless it has one; else the names of those
-    that may be its own."""
+def _with_projector(file: Path, header: GgufHeader, options: OwnOptions) -> tuple[OwnOptions, list[str]]:
+    """Returns the options with the one projector that lies beside the model; else the names of those that may be its
+    own."""
     projector = gguf.projector_of(file, header)
     if projector is not None:
-        return options if has_one() else options.having(mmproj=str(projector)), []
+        return options.having(mmproj=str(projector)), []
     return options, [one.name for one in gguf.projectors_beside(file)]
+
+
+def _template_fault(header: GgufHeader, options: OwnOptions, context: CommandContext) -> str | None:
+    """Returns why no chat could use the template; a file that was named earlier may be gone by now."""
+    try:
+        source = read_template(options.chat_template)
+    except ModelLoadFailed as error:
+        return context.text(error.key, **error.details)
+    sources = gguf.templates(header).values() if source is None else [source]
+    return next(filter(None, (templates.fault(one) for one in sources if one)), None)

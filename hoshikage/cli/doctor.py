@@ -21,6 +21,7 @@ from hoshikage.cli.client import Server
 from hoshikage.cli.connection import WAKING_S
 from hoshikage.cli.context import CommandContext
 from hoshikage.cli.format import describe, size
+from hoshikage.cli.model_notes import lacking_media
 from hoshikage.cli.options import shown
 from hoshikage.cli.parser import Commands
 from hoshikage.cli.result import CommandResult
@@ -193,7 +194,9 @@ def _models(context: CommandContext) -> Findings:
     if not specs:
         text = context.text("doctor.no_models", file=registry.file)
         yield Finding("registry", WARNING, text, context.text("doctor.no_models_advice"))
-    yield from (_model(spec, context) for spec in specs if spec.source == "registry")
+    registered = [spec for spec in specs if spec.source == "registry"]
+    blind = lacking_media(context) if any(spec.options.mmproj for spec in registered) else None
+    yield from (_model(spec, blind, context) for spec in registered)
     yield from _model_dir(registry.model_dir, len([spec for spec in specs if spec.source == "folder"]), context)
     for problem in registry.persona_problems():
         yield _problem("personas", problem, registry.personas_file, registry.personas_last_good, context)
@@ -238,7 +241,8 @@ def _persona(entry: ModelSpec | Persona, context: CommandContext) -> Finding:
     return Finding("persona", OK, context.text("doctor.persona", name=entry.name, model=entry.label))
 
 
-def _model(spec: ModelSpec, context: CommandContext) -> Finding:
+def _model(spec: ModelSpec, blind: Path | None, context: CommandContext) -> Finding:
+    """Judges a model; `blind` is the folder of a library that reads no pictures and sound."""
     try:
         header = read_chat_model(spec.file)
         require_parts(spec, header)
@@ -247,7 +251,10 @@ def _model(spec: ModelSpec, context: CommandContext) -> Finding:
         advice = context.text(key, label=spec.label, file=spec.file)
         return Finding("model", PROBLEM, f"{spec.label}: {_message(error, context)}", advice)
     what = " · ".join(part for part in (describe(header), shown(spec.options.given())) if part)
-    return Finding("model", OK, context.text("doctor.model", label=spec.label, what=what))
+    text = context.text("doctor.model", label=spec.label, what=what)
+    if blind is not None and spec.options.mmproj is not None:
+        return Finding("model", WARNING, text, context.text("library.media_lacking_in", folder=blind))
+    return Finding("model", OK, text)
 
 
 def _memory(context: CommandContext) -> Findings:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from hoshikage import gguf
 from hoshikage.cli.context import CommandContext
+from hoshikage.errors import GgufInvalid, HoshikageError
 from hoshikage.gguf import GgufHeader
+from hoshikage.library import locate, media
 from hoshikage.registry import OwnOptions
 
 
@@ -28,10 +30,24 @@ def notes(header: GgufHeader, options: OwnOptions, template_fault: str | None, c
 def _projector(options: OwnOptions, context: CommandContext) -> list[str]:
     if options.mmproj is None:
         return []
-    header = gguf.require_projector(Path(options.mmproj))
+    try:
+        header = gguf.require_projector(Path(options.mmproj))
+    except GgufInvalid as error:  # one that is kept of an earlier registration
+        return [_warning(error.key, context, **error.details)]
     kinds = [("cli.add_images", gguf.reads_images(header)), ("cli.add_audio", gguf.reads_audio(header))]
     senses = ", ".join(context.text(key) for key, has in kinds if has)
-    return [context.text("cli.add_reads", file=Path(options.mmproj).name, kinds=senses)]
+    lines = [context.text("cli.add_reads", file=Path(options.mmproj).name, kinds=senses)]
+    folder = lacking_media(context)
+    return lines if folder is None else [*lines, _warning("library.media_lacking_in", context, folder=folder)]
+
+
+def lacking_media(context: CommandContext) -> Path | None:
+    """Returns the folder of the library in use where it has no libmtmd; None also where none can be found."""
+    try:
+        located = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
+    except HoshikageError:
+        return None
+    return None if media.is_there(located.file) else located.file.parent
 
 
 def can_chat(header: GgufHeader, options: OwnOptions, template_fault: str | None) -> bool:

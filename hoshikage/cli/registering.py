@@ -12,7 +12,7 @@ from pathlib import Path
 from hoshikage.cli import result
 from hoshikage.cli.client import Server
 from hoshikage.cli.context import CommandContext
-from hoshikage.registry import ModelSpec, OwnOptions, Registry, own_options
+from hoshikage.registry import NO_OPTIONS, ModelSpec, OwnOptions, Registry, own_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,11 @@ class Registering:
         self._by_file()
         return self._registry.add(label, file, stop, options)
 
-    def has_projector(self, label: str, file: Path) -> bool:
-        """Returns whether that file is registered so with a projector, which it keeps."""
+    def kept(self, label: str, file: Path) -> OwnOptions:
+        """Returns the settings that this file is registered with under that label, which registering again keeps."""
         specs = self.listing().specs if label else ()
-        return any(spec.label == label and spec.file == file and spec.options.mmproj is not None for spec in specs)
+        same = (one for one in specs if (one.label, one.file, one.source) == (label, file, "registry"))
+        return next((one.options for one in same), NO_OPTIONS)
 
     def remove(self, label: str) -> None:
         """Does what Registry.remove does; also raises ServerSaid, ServerRefused."""

@@ -19,6 +19,8 @@ F32: Final = 0
 """The number is the type's ggml_type."""
 MAX_VECTOR_BYTES: Final = 64 * 1024 * 1024
 """A control vector has a few thousand numbers a layer."""
+VECTOR: Final = "controlvector"
+"""The file of a control vector has this for its architecture."""
 DIRECTION: Final = re.compile(r"direction\.(\d{1,4})")
 
 
@@ -40,6 +42,8 @@ def require_lora(file: Path, architecture: str) -> tuple[int, ...]:
     """
     result = read(file)
     kind = str(result.values.get("adapter.type", "-"))
+    if result.architecture == VECTOR:
+        raise GgufInvalid("model.lora_kind", file=str(file), kind="control vector, --control-vector")
     if result.kind != "adapter" or kind != "lora":
         raise GgufInvalid("model.lora_kind", file=str(file), kind=result.kind if result.kind != "adapter" else kind)
     if result.architecture != architecture:
@@ -71,6 +75,8 @@ def control_vector(file: Path) -> dict[int, array[float]]:
     Raises GgufInvalid for any other file.
     """
     header, tensors = read_tensors(file, MAX_VECTOR_BYTES)
+    if header.kind == "adapter" and header.architecture != VECTOR:
+        raise GgufInvalid("model.vector_kind", file=str(file), tensor="LoRA, --lora")
     result: dict[int, array[float]] = {}
     for name, (tensor, data) in tensors.items():
         match = DIRECTION.fullmatch(name)
@@ -79,7 +85,7 @@ def control_vector(file: Path) -> dict[int, array[float]]:
         result[int(match[1])] = direction = array("f", data)
         if sys.byteorder == "big":
             direction.byteswap()
-    if header.architecture != "controlvector" or not result:
+    if header.architecture != VECTOR or not result:
         raise GgufInvalid("model.vector_kind", file=str(file), tensor="-")
     if not all(math.isfinite(number) for direction in result.values() for number in direction):
         raise GgufInvalid("model.vector_kind", file=str(file), tensor="NaN")

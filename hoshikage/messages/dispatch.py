@@ -98,7 +98,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "log_busy": (
         "このマシンではほかのプログラムも計算中です。{threads} スレッドで計算します。遅いときは N_THREADS "
         "を減らしてください",
-        "Other programs compute on this machine, too; this one takes {threads} threads. If it is slow, lower N_THREADS",
+        "Other programs compute on this machine, too (threads of this one: {threads}). If it is slow, lower N_THREADS",
     ),
     "log_no_text": (
         "モデル {label} は {purposes} のためのもので、会話はできません",

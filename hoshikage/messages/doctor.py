@@ -59,10 +59,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "デバイス {name}（{kind}）: {description}、メモリ {memory}",
         "Device {name} ({kind}): {description}, memory {memory}",
     ),
-    "threads": ("コア {cores} 個、計算に使うスレッド {threads} 個", "{cores} cores, {threads} threads to compute with"),
+    "threads": (
+        "コア {cores} 個、計算に使うスレッド {threads} 個",
+        "Cores: {cores}, threads to compute with: {threads}",
+    ),
     "busy": (
         "コア {cores} 個。ほかのプログラムも計算中。計算に使うスレッド {threads} 個",
-        "{cores} cores; other programs compute, too. {threads} threads to compute with",
+        "Cores: {cores}; other programs compute, too. Threads to compute with: {threads}",
     ),
     "busy_advice": (
         "答えが遅いときは N_THREADS を減らしてください。待ち合わせるスレッドは、コアを取り合うと何倍も遅くなります。",

@@ -312,12 +312,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "`hoshikage lib install` for a newer one.",
     ),
     "media_lacking": (
-        "いまのライブラリでは画像と音声を読めません。libmtmd が {folder} にありません。{first} からのリリースの公式"
-        "ビルドには libllama と同じフォルダーにあります。そのビルドのファイルをすべて入れるか、"
-        "`hoshikage lib install --from ファイル` で入れてください。",
-        "The library in use cannot read pictures and sound: there is no libmtmd in {folder}. Official builds of "
-        "releases from {first} on have it beside libllama. Put all files of such a build there, or run "
-        "`hoshikage lib install --from FILE`.",
+        "いまのライブラリでは画像と音声を読めません。libllama と同じフォルダーに libmtmd がありません。{first} からの"
+        "リリースの公式ビルドにはあります。そのビルドのファイルをすべてライブラリのフォルダー（`hoshikage doctor` で"
+        "分かります）に入れるか、`hoshikage lib install --from ファイル` で入れてください。",
+        "The library in use cannot read pictures and sound: there is no libmtmd beside libllama. Official builds of "
+        "releases from {first} on have it. Put all files of such a build into the library's folder (`hoshikage "
+        "doctor` names it), or run `hoshikage lib install --from FILE`.",
+    ),
+    "media_lacking_in": (
+        "いまのライブラリでは画像と音声を読めません。libmtmd が {folder} にありません。公式ビルドのファイルをすべて"
+        "そこに入れるか、`hoshikage lib install --from ファイル` で入れてください。",
+        "The library in use cannot read pictures and sound: there is no libmtmd in {folder}. Put all files of an "
+        "official build there, or run `hoshikage lib install --from FILE`.",
     ),
     "media_old": (
         "いまのライブラリの libmtmd は古すぎて、画像と音声を読めません（ないもの: {names}）。{first} "

@@ -51,7 +51,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "col_load": ("読み込み 秒", "load s"),
     "col_memory": ("メモリ", "memory"),
     "col_answer": ("答え", "answer"),
-    "as_it_is": ("今のまま（{threads} スレッド）", "as it is ({threads} threads)"),
+    "as_it_is": ("今のまま（{threads} スレッド）", "as it is (threads: {threads})"),
     "all_together": ("選んだ設定をまとめて", "all that was chosen"),
     "same": ("同じ", "the same"),
     "differs": ("変わる", "differs"),

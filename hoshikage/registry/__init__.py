@@ -22,7 +22,7 @@ from typing import Final
 
 from hoshikage.registry.document import Issue
 from hoshikage.registry.entries import Persona, checked_label
-from hoshikage.registry.options import CHATML, OwnOptions, own_options, persona_options
+from hoshikage.registry.options import CHATML, NO_OPTIONS, OwnOptions, own_options, persona_options
 from hoshikage.registry.store import ModelSpec, Registry
 from hoshikage.registry.tags_file import UNUSABLE_TAGS, plain, read_tags, require_tags
 from hoshikage.registry.template import ENDINGS as TEMPLATE_ENDINGS
@@ -31,6 +31,7 @@ from hoshikage.registry.template import is_file, is_jinja_name, read_template, t
 __all__ = [
     "CHATML",
     "DEFAULT_STOPS",
+    "NO_OPTIONS",
     "TEMPLATE_ENDINGS",
     "UNUSABLE_TAGS",
     "Issue",

@@ -45,6 +45,48 @@ class TestAdd:
         assert cli("add", model, "star", "--n-ctx", "128").status == 0
         assert own(registry) == str(file)
 
+    def test_what_is_kept_is_not_warned_of(self, cli: Cli, model: Path, work: Path, registry: Registry) -> None:
+        bare = Gguf().without("tokenizer.chat_template").without("tokenizer.ggml.tokens").write(work / "bare.gguf")
+        file = projector(audio=False).write(work / "mmproj-a.gguf")
+        projector().write(work / "mmproj-b.gguf")
+        first = cli("add", bare, "star", "--chat-template", "chatml", "--mmproj", "mmproj-a.gguf").out
+        again = cli("add", bare, "star", "--n-ctx", "64").out
+        assert "warning" not in again
+        assert "There are projectors" not in again
+        assert again.splitlines()[1:] == first.splitlines()[1:]
+        other = cli("add", bare, "sky").out
+        assert "warning" in other
+        assert "There are projectors" in other
+        file.unlink()
+        gone = cli("add", bare, "star", "--n-ctx", "128")
+        assert (gone.status, "warning: " in gone.out, "mmproj-a.gguf" in gone.out) == (0, True, True)
+        assert own(registry) == str(file)
+
+    def test_a_kept_template_that_is_gone_is_told(self, cli: Cli, model: Path, work: Path, registry: Registry) -> None:
+        (work / "own.jinja").write_text("{{ messages }}")
+        cli("add", model, "star", "--chat-template", "own.jinja")
+        (work / "own.jinja").unlink()
+        ran = cli("add", model, "star", "--n-ctx", "64")
+        assert (ran.status, "own.jinja" in ran.out) == (0, True)
+        assert registry.resolve("star").options.n_ctx == 64
+
+    def test_one_that_the_library_cannot_use_is_told(
+        self, cli: Cli, model: Path, work: Path, monkeypatch: pytest.MonkeyPatch, library_file: Path
+    ) -> None:
+        library = work / "lib-here" / "libllama.so"
+        library.parent.mkdir()
+        library.symlink_to(library_file)
+        projector(audio=False).write(work / "eyes.gguf")
+        monkeypatch.setenv("HOSHIKAGE_LIB_PATH", str(library))
+        words = f"there is no libmtmd in {library.parent}"
+        assert words in cli("add", model, "star", "--mmproj", "eyes.gguf").out
+        findings = [one for one in cli("doctor", "--json").data["findings"] if one["subject"] == "model"]
+        assert [(one["state"], words in one["advice"]) for one in findings] == [("warning", True)]
+        (library.parent / "libmtmd.so").write_bytes(b"\x7fELF")
+        assert "libmtmd" not in cli("add", model, "star", "--mmproj", "eyes.gguf").out
+        findings = [one for one in cli("doctor", "--json").data["findings"] if one["subject"] == "model"]
+        assert [one["state"] for one in findings] == ["ok"]
+
     def test_of_several_none_is_taken(self, cli: Cli, model: Path, work: Path, registry: Registry) -> None:
         for name in ("mmproj-a.gguf", "mmproj-b.gguf"):
             projector().write(work / name)

@@ -130,7 +130,7 @@ def test_what_a_person_set_is_neither_tried_nor_changed(
     monkeypatch.setenv("N_THREADS", "1")
     ran = cli("tune", "demo", "--budget", "30")
     assert ran.status == 0, ran.err
-    assert "as it is (1 threads)" in ran.out
+    assert "as it is (threads: 1)" in ran.out
     assert ", ".join(sorted(GUARDED)) in " ".join(ran.out.split())
     assert ("n_ubatch=128" in ran.out, "flash_attn=off" in ran.out, "repack=off" in ran.out) == (False, False, False)
     assert "tuned" not in entry()

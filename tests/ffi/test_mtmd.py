@@ -105,4 +105,4 @@ def found(file: Path) -> str:
 @pytest.mark.parametrize("key", ["library.media_lacking", "library.media_old"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_first_release_that_has_it_is_named(language: Language, key: str) -> None:
-    assert FIRST in text(language, key, folder="lib", names="mtmd_free", first=FIRST)
+    assert FIRST in text(language, key, names="mtmd_free", first=FIRST)

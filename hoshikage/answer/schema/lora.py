@@ -16,7 +16,8 @@ class LoraScale(Struct, frozen=True):
     """This is one adapter, by its number among the model's, with its scale."""
 
     id: Annotated[int, Meta(ge=0, le=1023)]
-    scale: Annotated[float, Meta(ge=-100, le=100)] = 1.0
+    scale: Annotated[float, Meta(ge=-100, le=100)] = 0.0
+    """`scale` is 0 where it is left out, as llama-server has it."""
 
 
 LoraScales = Annotated[list[LoraScale], Meta(max_length=64)]
@@ -31,10 +32,11 @@ def scales_in_force(chosen: dict[str, tuple[Scaled, ...]], spec: ModelSpec) -> t
     return scales
 
 
-def chosen_lora(wanted: Sequence[LoraScale] | None, spec: ModelSpec) -> tuple[Scaled, ...] | None:
+def chosen_lora(wanted: Sequence[LoraScale] | None, spec: ModelSpec, field: str = "lora") -> tuple[Scaled, ...] | None:
     """Returns the adapters with their scales, those that are not named left out; None where the request does not say.
 
-    Raises InvalidRequest for a number that the model has not.
+    Of a number that is there twice the last scale counts, as in llama-server. Raises InvalidRequest for a number that
+    the model has not; `field` is what the body calls the list, empty where the body is the list.
     """
     if wanted is None:
         return None
@@ -42,7 +44,7 @@ def chosen_lora(wanted: Sequence[LoraScale] | None, spec: ModelSpec) -> tuple[Sc
     scales: dict[int, float] = {}
     for index, one in enumerate(wanted):
         if one.id >= len(files):
-            place = f"lora[{index}].id"
+            place = f"{field}[{index}].id"
             raise InvalidRequest("http.lora_unknown", param=place, place=place, id=one.id, count=len(files))
         scales[one.id] = one.scale
     return tuple(Scaled(file.path, scales[number]) for number, file in enumerate(files) if scales.get(number))

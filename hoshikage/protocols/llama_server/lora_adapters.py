@@ -61,9 +61,11 @@ async def choose(request: web.Request) -> web.Response:
     list of scales alone, and none of them names a model.
     """
     tree = await read_json(request)
-    body = convert({"adapters": tree} if isinstance(tree, list) else tree, LoraChoice, {})
+    alone = isinstance(tree, list)
+    body = LoraChoice(convert(tree, LoraScales, {})) if alone else convert(tree, LoraChoice, {})
     spec: ModelSpec = await model_for(request, body.model or request.query.get("model"), "text")
-    scales = {one.path: one.scale for one in chosen_lora(body.adapters, spec) or ()}
+    chosen = chosen_lora(body.adapters, spec, "" if alone else "adapters")
+    scales = {one.path: one.scale for one in chosen or ()}
     request.app[LORA_SCALES][spec.name] = tuple(Scaled(path, scales.get(path, 0.0)) for path, _ in spec.lora)
     answer: dict[str, Any] = {"success": True}
     return json_response(answer)
