@@ -33,6 +33,8 @@ MAX_OPEN = 128
 MAX_TAKEN = 512
 """So many connections are accepted at most in the moment of waking; others wait in the sockets."""
 FLUSH_S = 1.0
+LEFT = getattr(select, "POLLRDHUP", 0)
+"""With this event a client has ended its side: it has left, as while the server is awake, whatever it sent before."""
 WOKEN = "HOSHIKAGE_WOKEN"
 """This environment variable tells the server the descriptor of what is handed over."""
 SENTINEL = b"9007199254740881"
@@ -98,26 +100,29 @@ class Sleeper:
     def admit(self, opened: socket.socket, kind: str, seconds: float) -> None:
         opened.setblocking(False)
         self.clients[opened.fileno()] = Client(opened, kind, time.monotonic() + seconds)
-        self.poll.register(opened.fileno(), select.POLLIN)
+        self.poll.register(opened.fileno(), select.POLLIN | LEFT)
 
     def run(self) -> None:
         while True:
-            self.ping()
-            for fd, event in self.poll.poll(self.wait_ms()):
-                if fd in self.listening:
-                    if self.accept(*self.listening[fd]) and len(self.clients) > MAX_OPEN:
-                        self.wake()
-                elif fd in self.clients:
-                    client = self.clients[fd]
-                    if event & select.POLLOUT:
-                        self.flush(client)
-                    elif event & (select.POLLIN | select.POLLHUP | select.POLLERR):
-                        self.hear(client)
-            now = time.monotonic()
-            if 0.0 < self.until <= now:
+            self.turn()
+
+    def turn(self) -> None:
+        """Waits until something happens, and does what follows from it."""
+        self.ping()
+        for fd, event in self.poll.poll(self.wait_ms()):
+            if fd in self.listening and self.accept(*self.listening[fd]) and len(self.clients) > MAX_OPEN:
                 self.wake()
-            for client in [one for one in self.clients.values() if one.until <= now]:
-                self.close(client)
+            elif fd in self.clients:
+                client, left = self.clients[fd], bool(event & LEFT)
+                if event & select.POLLOUT and not left:
+                    self.flush(client)
+                elif left or event & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                    self.hear(client, left)
+        now = time.monotonic()
+        if 0.0 < self.until <= now:
+            self.wake()
+        for client in [one for one in self.clients.values() if one.until <= now]:
+            self.close(client)
 
     def heed(self) -> None:
         """Makes the signals that end the server end this process from now on."""
@@ -141,14 +146,14 @@ class Sleeper:
             return False
         return True
 
-    def hear(self, client: Client) -> None:
-        try:
-            data = client.opened.recv(HEADER_BYTES, socket.MSG_PEEK)
+    def hear(self, client: Client, left: bool) -> None:
+        try:  # closed over unread bytes, the connection of who has left would be reset
+            data = client.opened.recv(HEADER_BYTES, 0 if left else socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        if not data:
+        if left or not data:
             self.close(client)
             return
         head, end, _ = data.partition(b"\r\n\r\n")
@@ -174,11 +179,11 @@ class Sleeper:
             return
         client.out = client.out[sent:]
         if client.out:
-            self.poll.modify(client.opened.fileno(), select.POLLOUT)
+            self.poll.modify(client.opened.fileno(), select.POLLOUT | LEFT)
         elif client.ends:
             self.close(client)
         else:
-            self.poll.modify(client.opened.fileno(), select.POLLIN)
+            self.poll.modify(client.opened.fileno(), select.POLLIN | LEFT)
 
     def close(self, client: Client) -> None:
         self.poll.unregister(client.opened.fileno())

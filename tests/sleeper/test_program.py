@@ -107,6 +107,20 @@ def test_a_slow_client_has_as_long_as_while_the_server_is_awake() -> None:
     assert (program.HEADER_S, program.KEEPALIVE_S) == (connections.HEADER_S, connections.KEEPALIVE_S)
 
 
+@pytest.mark.skipif(not program.LEFT, reason="the system does not tell")
+@pytest.mark.parametrize("asked", [b"GET /health", b"POST /v1/chat/completions"])
+def test_who_ends_its_side_has_left_and_wakes_nobody(monkeypatch: pytest.MonkeyPatch, asked: bytes) -> None:
+    monkeypatch.setattr(Sleeper, "wake", lambda *_: pytest.fail("it wakes"))
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        sleeper = Sleeper(STATE)
+        with socket.create_connection(opened.getsockname(), 20) as line:
+            sleeper.admit(opened.accept()[0], "plain", 20.0)
+            line.sendall(asked + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            line.shutdown(socket.SHUT_WR)
+            sleeper.turn()
+            assert (line.recv(1), sleeper.clients) == (b"", {})
+
+
 def test_who_has_shown_an_administrators_token_is_told_all(client: Client) -> None:
     plain = "GET /metrics HTTP/1.1\nHost: localhost"
     assert answer(client, f"{plain}\nAuthorization: Bearer hsk-api").endswith(b"\r\n\r\nsome")
