@@ -47,7 +47,10 @@ def lacking_media(context: CommandContext) -> Path | None:
         located = locate.find(context.settings.lib_path, context.settings.lib_dir, context.environ)
     except HoshikageError:
         return None
-    return None if media.is_there(located.file) else located.file.parent
+    try:
+        return None if media.is_there(located.file) else located.file.parent
+    except OSError:  # its folder cannot be listed
+        return None
 
 
 def can_chat(header: GgufHeader, options: OwnOptions, template_fault: str | None) -> bool:

@@ -5,9 +5,10 @@ Both ways have the same outcome. `told` is given a line that says which one was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hoshikage.cli import result
 from hoshikage.cli.client import Server
@@ -34,6 +35,7 @@ class Registering:
             context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root
         )
         self._lines: set[str] = set()
+        self._absent = False
         self.reloads = False
         """`reloads` tells whether the server has a loaded copy of what was added, as it was registered before."""
         self._tell: Callable[[str], None] = result.note if verbose else lambda _: None
@@ -52,7 +54,7 @@ class Registering:
         body = {"name": label, "path": str(file), **options.given()}
         if stop is not None:
             body["stop"] = list(stop)
-        if (outcome := self._server.admin("POST", "models", body=body)) is not None:
+        if (outcome := self._ask("POST", "models", body=body)) is not None:
             answer, where = outcome
             self._by_server(where)
             self.reloads = bool(answer.get("reloads"))
@@ -68,14 +70,14 @@ class Registering:
 
     def remove(self, label: str) -> None:
         """Does what Registry.remove does; also raises ServerSaid, ServerRefused."""
-        if (outcome := self._server.admin("DELETE", "models", label)) is not None:
+        if (outcome := self._ask("DELETE", "models", label)) is not None:
             self._by_server(outcome[1])
             return
         self._by_file()
         self._registry.remove(label)
 
     def listing(self) -> Listing:
-        if (outcome := self._server.admin("GET", "models")) is not None:
+        if (outcome := self._ask("GET", "models")) is not None:
             answer, where = outcome
             self._by_server(where)
             specs = tuple(
@@ -94,6 +96,12 @@ class Registering:
         registry = self._registry
         problems = tuple(self._context.text(outcome.key, **outcome.details) for outcome in registry.problems())
         return Listing(registry.file, registry.specs(), problems)
+
+    def _ask(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> tuple[Any, str] | None:
+        """Asks as Server.admin does; where no server could be asked once, none is tried again."""
+        outcome = None if self._absent else self._server.admin(method, *path, body=body)
+        self._absent = outcome is None
+        return outcome
 
     def _by_server(self, where: str) -> None:
         self._tell_once(self._context.text("cli.via_server", where=where))

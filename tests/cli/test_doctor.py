@@ -236,7 +236,7 @@ def test_a_busy_machine_is_told(
     monkeypatch.setenv("N_THREADS", asked)
     (machine,) = of("machine", cli("doctor", "--json").data)
     assert machine["state"] == state
-    assert ("3 threads" if asked == "0" else "4 threads") in machine["text"]
+    assert ("with: 3" if asked == "0" else "with: 4") in machine["text"]
     assert "other programs" in machine["text"]
     assert ("N_THREADS" in machine.get("advice", "")) is has_advice
 
