@@ -36,7 +36,7 @@ STRUCTS: Final = ("llama_model_params", "llama_context_params")
 COMMENT: Final = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 NAME: Final = re.compile(r"(\w+)\s*$")
 HEAD: Final = '''\
-"""The byte layouts of llama_model_params and llama_context_params, release by release. Data; any thread.
+"""Lists the byte layouts of llama_model_params and llama_context_params, release by release. Data; any thread.
 
 Made by scripts/abi_layouts.py from llama.h headers; a row is `field@offset` in the struct's order, as a C compiler
 lays it out where pointers have eight bytes and enums four (x86-64 and AArch64 alike). A layout's third value is where

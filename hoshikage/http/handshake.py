@@ -49,6 +49,7 @@ class Handshake(asyncio.Protocol):
 
     async def _agree(self, transport: asyncio.Transport) -> None:
         loop = asyncio.get_running_loop()
+        transport.resume_reading()  # start_tls pauses it again: a pause that early is forgotten in Python 3.10
         try:
             secured = await loop.start_tls(
                 transport, self, self._tls, server_side=True, ssl_handshake_timeout=self._seconds
