@@ -53,6 +53,7 @@ async def test_a_text_that_does_not_call_itself_a_template_is_never_shown(
     assert registry.known("small") is None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["own.jinja", "own.JINJA2", "own.j2"])
 async def test_a_template_is_taken_from_anywhere(
     house: House, settings: Settings, model: Path, name: str, tmp_path: Path
@@ -64,6 +65,7 @@ async def test_a_template_is_taken_from_anywhere(
     assert await told(house) == (tmp_path / "blob").read_text()
 
 
+@pytest.mark.process
 async def test_what_the_user_has_named_himself_is_kept_and_may_be_named_again(
     house: House, settings: Settings, registry: Registry, model: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +79,7 @@ async def test_what_the_user_has_named_himself_is_kept_and_may_be_named_again(
     assert "chat_template" not in (await added(house, settings, model, chat_template=""))[1]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", b"x" * (MAX_TEMPLATE_BYTES + 1), b"{% if %}", b"{{ 'a'"])
 async def test_a_file_that_is_no_template_is_refused(
     house: House, settings: Settings, registry: Registry, model: Path, content: bytes, tmp_path: Path
