@@ -8,7 +8,7 @@ python := if os_family() == "windows" { ".venv/Scripts/python.exe" } else { ".ve
 default:
     @just --list
 
-# linters and the tests that need no library and no process (a minute and a half)
+# linters and the tests that need no library and no process (a minute)
 test *arguments:
     python3 scripts/test.py {{ arguments }}
 
