@@ -1,4 +1,4 @@
-"""Every setting there is, one row each: its name, what it takes, where it may be set. Any thread; pure.
+"""Lists every setting there is, one row each: its name, what it takes, where it may be set. Any thread; pure.
 
 What the environment, .env files, the flags of models and model_map.json may say is read by OPTIONS, and OpenAPI's
 bounds are made of it. The tables of the manuals and .env.example are written by hand, and tests hold them to it. The

@@ -159,7 +159,7 @@ class Dispatcher:
     async def generate(self, spec: ModelSpec, request: Work) -> AsyncGenerator[Note, None]:
         """Yields notes while the request waits and the model loads, then one Started, the SlotTaken, Prefill and Token
         events (or the task's own), and exactly one Finished. Raises HoshikageError instead. Closing the generator gives
-        up the place or cancels the job at once.
+        up the place or cancels the job: at once where it computes alone, else behind the running decode.
 
         A runner that crashes before any text was sent is replaced and the request run once more.
         """

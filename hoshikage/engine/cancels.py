@@ -54,7 +54,7 @@ class Cancels:
 
     @property
     def aborting(self) -> bool:
-        """A decode is being aborted: what the library says about it is no fault."""
+        """Tells whether a decode is being aborted: what the library says about it then is no fault."""
         return self._abort is not None and self._abort.is_set
 
     def wanted(self, job: int) -> bool:

@@ -1,4 +1,4 @@
-"""The shapes of error answers, for the document that describes them. Any thread; pure."""
+"""Gives the shapes of error answers, for the document that describes them. Any thread; pure."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Access rules, on every route and before any body is read."""
+    """Applies the access rules, on every route and before any body is read."""
     app = request.app
     app[ORIGIN_POLICY].check(request, admin=cors.is_admin(request))
     if cors.is_preflight(request):  # browsers send no token with it

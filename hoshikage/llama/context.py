@@ -95,7 +95,7 @@ class Context(Owner):
 
     @classmethod
     def open_with(cls, model: Model, fields: Mapping[str, int | float], longest: int | None = None) -> Context:
-        """Make a context with these fields of llama_context_params set, n_ctx and n_batch among them.
+        """Makes a context with these fields of llama_context_params set, n_ctx and n_batch among them.
 
         `longest`: most tokens of one sequence, where that is less than n_ctx.
         """

@@ -99,7 +99,7 @@ class Sampler(Owner):
         return sampler
 
     def accept(self, token: int) -> None:
-        """Let the penalties count a token of the prompt, or one that was chosen elsewhere."""
+        """Lets the penalties count a token of the prompt, or one that was chosen elsewhere."""
         self._left = None
         if not self._greedy and self._drawing is None:
             self._accept(self.pointer, token)

@@ -1,4 +1,5 @@
-"""Operating system calls that Python has no name for. Called once at the start of the runner, on its main thread."""
+"""Makes operating system calls that Python has no name for. Each child that is tied to its parent calls it once
+at its start, on its main thread."""
 
 from __future__ import annotations
 

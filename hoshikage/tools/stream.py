@@ -1,4 +1,4 @@
-"""One answer's text, as it comes, to text, thoughts and calls. One thread; no I/O."""
+"""Turns one answer's text, as it comes, into text, thoughts and calls. One thread; no I/O."""
 
 from __future__ import annotations
 
