@@ -40,7 +40,7 @@ def giving(model: Path, pace: float) -> Iterator[str]:
                 while at < len(content):
                     self.wfile.write(content[at : at + PIECE])
                     at += PIECE
-                    time.sleep(pace)
+                    time.sleep(pace)  # as slow as the network that it stands for
 
         def _head(self, at: int) -> None:
             self.send_response(206 if at else 200)

@@ -57,7 +57,7 @@ class Tree:
         while not is_seen():
             if time.monotonic() > ends or self.process.poll() is not None:
                 raise NeverSeen
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # the system tells nobody of another's children: they can only be looked for
 
     def child(self, *modules: str) -> None:
         """Returns when somebody runs one of the modules for it."""

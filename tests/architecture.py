@@ -61,7 +61,9 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     # beside both: what keeps memory
     "keeper": frozenset({"errors", "native_os", "durable"}),
     # the server's side, from the bottom up
-    "library": frozenset({"errors", "params", "infos", "urls", "digests", "durable", "locked_file", "messages"}),
+    "library": frozenset(
+        {"runner", "errors", "params", "infos", "urls", "digests", "durable", "locked_file", "messages"}
+    ),
     "tools": frozenset({"errors", "params"}),
     "dispatch": VALUES
     | {

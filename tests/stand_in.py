@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hoshikage.dispatch.handed import HandedProcess
 from hoshikage.dispatch.kv_files import StoredFile
 from hoshikage.dispatch.kv_listing import StoredConversation
 from hoshikage.dispatch.latencies import Latencies
@@ -44,7 +45,8 @@ class StandIn(ABC):
     def runner_to_start(self) -> RunnerCommand | None:
         return None
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
+    def restore(self, kept: Mapping[str, Any], runner: HandedProcess | None = None) -> None:
+        del runner
         raise AssertionError(kept)
 
     def latencies(self) -> Latencies:

@@ -73,7 +73,6 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     elif "mmproj" not in options.given() and kept.mmproj is None:
         options, beside = _with_projector(file, header, options)
     gguf.require_template(file, header, template_name(options.chat_template))
-    read_template(options.chat_template)
     whole = kept.having(**options.given()).kept()
     fault = _template_fault(header, whole, context)
     if args.check:

@@ -32,9 +32,10 @@ def run(args: argparse.Namespace, context: CommandContext) -> CommandResult:
     registry = Registry(context.settings.model_map_file, context.settings.model_dir, context.settings.registry_root)
     if not any(spec.label == result.label and spec.file == result.model for spec in registry.specs()):
         registry.add(result.label, result.model)
-    prompt = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
+    by_hand = sys.stdin is not None and sys.stdin.isatty()
+    prompt = "" if by_hand or sys.stdin is None else sys.stdin.read().strip()
     if prompt:
         return shown(result.label, [{"role": "user", "content": prompt}], {}, context)
-    if Server.of(context).status() is not None and sys.stdin is not None and sys.stdin.isatty():
+    if by_hand and Server.of(context).status() is not None:
         return converse(result.label, context)
     return CommandResult(lines=(context.text("cli.demo_registered", label=result.label),))

@@ -35,6 +35,7 @@ from hoshikage.registry import ModelSpec
 from hoshikage.settings import Settings, cache_dir
 
 if TYPE_CHECKING:
+    from hoshikage.dispatch.handed import HandedProcess
     from hoshikage.dispatch.kv_files import StoredFile
     from hoshikage.dispatch.kv_listing import StoredConversation
     from hoshikage.dispatch.kv_store import KvStore
@@ -310,19 +311,18 @@ class Dispatcher:
         was none. Blocking."""
         return None if self._standby is None else self._standby.to_start()
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        """Has the figures go on from those."""
-        handed = kept.get("runner")
+    def restore(self, kept: Mapping[str, Any], runner: HandedProcess | None = None) -> None:
+        """Has the figures go on from those, and takes over the runner that was started beside this server."""
         if self._standby is not None:
-            self._standby.restore(kept.get("library"), handed)
-        elif handed is not None:
-            handed.end()
+            self._standby.restore(kept["library"], runner)
+        elif runner is not None:
+            runner.end()
         self._totals = Totals(**kept["totals"])
         self._latencies.restore(kept["latencies"])
-        if returned := kept.get("returned"):  # an older version told neither
-            self._returned = Footprint(**returned)
-        if self._copier is not None and (copy := kept.get("copy")):
-            self._copier.restore(copy)
+        if kept["returned"] is not None:
+            self._returned = Footprint(**kept["returned"])
+        if self._copier is not None and kept["copy"] is not None:
+            self._copier.restore(kept["copy"])
         self._records.extend(AnswerRecord(**record) for record in kept["records"])
 
     def latencies(self) -> Latencies:

@@ -28,6 +28,7 @@ from hoshikage.settings import Settings
 if TYPE_CHECKING:
     from ssl import SSLContext  # a server without TLS imports no OpenSSL
 
+    from hoshikage.dispatch.handed import HandedProcess
     from hoshikage.dispatch.kv_files import StoredFile
     from hoshikage.dispatch.kv_listing import StoredConversation
 
@@ -102,8 +103,8 @@ class Dispatching(Protocol):
         """Says how a runner is started beside the waking server; None where it is not known. Blocking."""
         ...
 
-    def restore(self, kept: Mapping[str, Any], /) -> None:
-        """Has the figures go on from those."""
+    def restore(self, kept: Mapping[str, Any], runner: HandedProcess | None = None, /) -> None:
+        """Has the figures go on from those, and takes over the runner that was started beside this server."""
         ...
 
     def latencies(self) -> Latencies:

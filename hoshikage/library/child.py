@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from hoshikage.library import pip_folders
+from hoshikage.runner import launch
 
 SPARE_S: Final = 5
 """The child's own alarm comes so many seconds after its parent would have ended it: it is for a parent that cannot."""
-LIFELINE: Final = "hoshikage.runner.lifeline"
-NO_ALARM: Final = 0
 _ANSWER_BYTES: Final = 1 << 20
 _LOG_BYTES: Final = 1 << 16
 
@@ -49,9 +48,8 @@ def command(module: str, seconds: float) -> list[str]:
     """Makes the command line that runs `module.main()` with this process's import path.
 
     The child ends with this process, and by itself soon after `seconds`.
-    `python -m` would put the working directory, where anybody may have left a `json.py`, in front of that path.
     """
-    code = f"{_tied(math.ceil(seconds) + SPARE_S)}; from {module} import main; sys.exit(main())"
+    code = f"{launch.tied(math.ceil(seconds) + SPARE_S)}; from {module} import main; sys.exit(main())"
     return [sys.executable, "-c", code]
 
 
@@ -60,13 +58,7 @@ def tied(arguments: Sequence[str]) -> list[str]:
     to it (Linux)."""
     if sys.platform != "linux":
         return [*arguments]
-    return [sys.executable, "-c", f"{_tied(NO_ALARM)}; import os; os.execvp(sys.argv[1], sys.argv[1:])", *arguments]
-
-
-def _tied(seconds: int) -> str:
-    """Returns Python code that ties its process to this one."""
-    path = [folder for folder in sys.path if folder]
-    return f"import sys; sys.path[:] = {path!r}; from {LIFELINE} import tie; tie({os.getpid()}, {seconds})"
+    return [sys.executable, "-c", f"{launch.tied()}; import os; os.execvp(sys.argv[1], sys.argv[1:])", *arguments]
 
 
 def run(arguments: Sequence[str], timeout_s: float, stdin: bytes = b"") -> ChildOutcome:

@@ -66,18 +66,15 @@ class Woken(Frozen, frozen=True):
         return tuple(opened for opened, kind in self.listening if kind != "unix")
 
     def restore(self, app: web.Application) -> None:
-        """Has the figures go on where they were."""
-        if self.kept is not None:
-            same = self.kept["version"] == __version__  # another one may judge otherwise
-            if not same and self.runner is not None:
-                self.runner.end()
-            further = {"runner": self.runner} if same else {"library": None}
-            app[DISPATCHER].restore(self.kept | further)
+        """Has the figures go on where they were. What another version kept may mean something else: it is left."""
+        if self.kept is not None and self.kept["version"] == __version__:
+            app[DISPATCHER].restore(self.kept, self.runner)
             app[METRICS].restore(self.kept["measures"])
             for label, chosen in self.kept["lora_scales"].items():
                 app[LORA_SCALES][label] = tuple(Scaled(*one) for one in chosen)
-            if same:
-                newest.take_over(self.kept["headers"])
+            newest.take_over(self.kept["headers"])
+        elif self.runner is not None:
+            self.runner.end()
         for (method, route), count in self.counts.items():
             app[METRICS].add_many(method, route, count)
 
