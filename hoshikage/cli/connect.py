@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -162,27 +163,26 @@ def _chosen(
 def _standing(program: Program, connection: ProgramContext) -> ServedModel | None:
     """Returns the model that the program's files name: the one with which most of their lines would be written again.
     None where they name none, or all alike."""
+    present = cache(_present)
 
     def again(model: ServedModel) -> int:
-        count = 0
-        for edit in program.setup(replace(connection, model=model)).edits:
-            lines = {_bare(line) for line in _present(edit.file).splitlines()}
-            count += sum(_bare(line) in lines for line in edit.applied("").splitlines())
-        return count
+        edits = program.setup(replace(connection, model=model)).edits
+        return sum(line in present(edit.file) for edit in edits for line in _bare(edit.applied("")))
 
     scores = [again(model) for model in connection.models]
     return connection.models[scores.index(max(scores))] if len(set(scores)) > 1 else None
 
 
-def _present(file: Path) -> str:
+def _present(file: Path) -> frozenset[str]:
     try:
-        return file.read_text("utf-8-sig")
+        return frozenset(_bare(file.read_text("utf-8-sig")))
     except (OSError, UnicodeDecodeError):  # it is told where the file is written
-        return ""
+        return frozenset()
 
 
-def _bare(line: str) -> str:
-    return line.strip(" \t,")
+def _bare(text: str) -> list[str]:
+    """Returns the lines without what depends on where they stand."""
+    return [line.strip(" \t,") for line in text.splitlines()]
 
 
 def _token(program: str) -> str:
