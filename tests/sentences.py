@@ -72,7 +72,8 @@ PREPOSITIONS: Final = _words(
     """
 )
 COMPARING: Final = _words("as than before after since until")
-"""These claim a verb only where a pronoun follows: `as it stands`, not `as text`."""
+"""These claim a verb only where one of the next three words is a verb, and none is a comma: `as it stands`, not `as
+text`."""
 PRONOUNS: Final = _words("it they he she one we you nobody somebody everybody nothing")
 PLURALS: Final = _words("they we you people both all others these those few many some most i")
 """A verb in its plain form may follow these, as it may any word that ends in s."""
@@ -104,15 +105,14 @@ AFTER_NOUN: Final = _words(
 """One of these behind the first word shows that it is a plural: `names of tokens`, not `names the token`."""
 EITHER: Final = _words(
     """
-    access answers attacks blocks bounds builds calls cases changes chats checks claims clusters copies costs counts
-    crashes damages decodes drops ends escapes exports fields files forks forms frames gains grants groups guards
-    guesses hands hashes hits hosts imports installs interrupts keys kills lacks limits lines links lists loads locks
-    logs marks matches means measures mirrors misses models moves names needs notes numbers objects offers orders
-    packs pairs parts passes patches pauses pings pins places plans plots points posts prices probes processes
-    promises prompts questions quotes ranks records repeats replies reports requests rests rings routes rules runs
-    samples scales scores searches sections servers shapes shares shifts shows signals signs sizes sleeps slices slots
-    sorts sources spans starts states steps stops stores streams sums switches tests texts ties times tokens tools
-    transfers tries turns types uses values views walks watches wins words works
+    answers attacks blocks bounds builds calls changes chats checks claims clusters copies costs counts crashes damages
+    decodes drops ends escapes exports forks forms frames gains grants groups guards guesses hands hashes hits hosts
+    imports installs interrupts kills lacks limits lines links lists loads locks logs marks matches means measures
+    mirrors misses models moves names needs notes numbers objects offers orders packs pairs parts passes patches pauses
+    pings pins places plans plots points posts prices probes promises quotes ranks records repeats replies reports
+    requests rests rings routes rules runs samples scales scores searches shapes shares shifts shows signals signs sizes
+    sleeps slices sorts spans starts states steps stops stores streams sums switches tests ties times tries turns types
+    uses views walks watches works
     """
 )
 """These are plurals as often as verbs."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.sentences import is_sentence
+from tests.sentences import EITHER, THIRD, is_sentence
 from tests.trees import nodes_of, text_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -89,3 +89,7 @@ def test_a_sentence_is_taken(sentence: str) -> None:
 
 def test_docstrings_below_constants_are_read() -> None:
     assert list(docstrings('A = 1\n"""As B."""\n')) == [(2, "As B.")]
+
+
+def test_what_may_be_a_plural_is_a_known_verb() -> None:
+    assert EITHER <= THIRD, "the others are told apart by no rule"

@@ -56,7 +56,9 @@ def source_of(module: str) -> str:
 def variables_of(module: str) -> dict[str, Any]:
     """Returns what stands in it by name; of one that needs a package which is not here, its expressions alone."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is outdated in a package of others is not looked at here
+        warnings.filterwarnings(
+            "ignore", category=DeprecationWarning
+        )  # what is outdated in a package of others is not looked at here
         try:
             return vars(importlib.import_module(module))
         except ModuleNotFoundError as error:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hoshikage.cli.options import shown
+from hoshikage.cli.options import FILES, shown
+from hoshikage.option import Value
 from hoshikage.options import OWN
 from hoshikage.registry import OwnOptions, Registry
 from tests.cli.conftest import Cli, Running
 from tests.gguf_files import BOOL, I32, STRING, U16, U32, Gguf
+from tests.registry.test_options import ALL
 
 pytestmark = pytest.mark.process
 
@@ -133,21 +135,38 @@ def test_a_template_that_does_not_compile_is_a_warning(cli: Cli, work: Path, reg
         assert ("チャットテンプレートを解釈できません" in shown) is words, template
 
 
-def test_a_template_is_taken_away_by_an_empty_one(cli: Cli, model: Path, work: Path, registry: Registry) -> None:
+def test_every_setting_is_taken_away_by_an_empty_one_and_switches_by_their_way_back(
+    cli: Cli, model: Path, work: Path, registry: Registry
+) -> None:
+    def set_now() -> dict[str, object]:
+        return dict(registry.resolve("own").options.given())
+
     (work / "own.jinja").write_text("{{ messages }}")
-    for setting in ("chatml", "own.jinja"):
-        assert cli("add", model, "own", "--chat-template", setting, "--n-ctx", "64").status == 0
-        assert registry.resolve("own").options.chat_template is not None
+    scaled = {row.name: [f"{model}:0.500000"] for row in OWN if row.kind is list}
+    files: dict[str, Value] = {**dict.fromkeys(FILES, str(model)), **scaled, "chat_template": str(work / "own.jinja")}
+    rows = [row for row in OWN if row.kind is not bool]
+    switches = {row.name: ALL[row.name] for row in OWN if row.kind is bool}
+    registry.add("own", model, None, OwnOptions(files))
+    typed = [word for row in rows if row.name not in files for word in (row.flag, str(ALL[row.name]))]
+    assert cli("add", model, "own", "--pin", "--no-thinking", *typed).status == 0
+    assert set_now() == {**ALL, **files}
+    others = {name: value for name, value in set_now().items() if name != "chat_template"}
+    for template, kept in (("chatml", "chatml"), ("own.jinja", str(work / "own.jinja"))):
+        assert cli("add", model, "own", "--chat-template", template).status == 0
+        assert set_now() == {**others, "chat_template": kept}
         assert cli("add", model, "own", "--chat-template", "").status == 0
-        assert registry.resolve("own").options.given() == {"n_ctx": 64}
-
-
-def test_every_setting_is_taken_away_by_an_empty_one(cli: Cli, model: Path, registry: Registry) -> None:
-    registry.add("own", model, None, OwnOptions({"n_ctx": 64, "chat_template": "chatml", "draft": str(model)}))
-    flags = [row.flag for row in OWN if row.kind is not bool]
-    ran = cli("add", model, "own", *(word for flag in flags for word in (flag, "")))
+        assert set_now() == others
+    registry.add("own", model, None, OwnOptions(files))
+    ran = cli("add", model, "own", *(word for row in rows for word in (row.flag, "")))
     assert (ran.status, ran.err) == (0, "")
-    assert not any(registry.resolve("own").options.given().values())
+    assert set_now() == switches
+    assert cli("add", model, "own", "--no-pin", "--thinking").status == 0
+    assert set_now() == {}
+    assert cli("list", "--json").data["models"][0]["options"] == {}
+    assert cli("add", model, "other", "--no-pin", "--thinking").status == 0
+    assert registry.resolve("other").options.given() == {}, "there was nothing to take away"
+    for language, words in (("en", "what takes --pin back"), ("ja", "--pin を取り消す")):
+        assert words in cli("add", "--help", "--lang", language).out
 
 
 def test_a_template_is_only_compiled(cli: Cli, work: Path) -> None:
@@ -235,20 +254,6 @@ def test_settings_of_one_model(cli: Cli, model: Path, work: Path, registry: Regi
     assert "Settings" in shown.splitlines()[0]
     for cell in ("n_ctx=512", "n_gpu_layers=-1", "thinking=off", "temperature=0.7", "chat.jinja"):
         assert cell in shown.replace("\n", "")
-
-
-def test_settings_are_taken_away_by_an_empty_value_and_switches_by_their_way_back(
-    cli: Cli, model: Path, registry: Registry
-) -> None:
-    cli("add", model, "small", "--n-ctx", "512", "--pin", "--no-thinking", "--type-k", "q8_0", "--top-k", "4")
-    ran = cli("add", model, "small", "--n-ctx", "", "--type-k", "", "--top-k", "", "--no-pin", "--thinking")
-    assert ran.status == 0
-    assert registry.resolve("small").options.given() == {}
-    assert cli("list", "--json").data["models"][0]["options"] == {}
-    assert cli("add", model, "other", "--no-pin", "--thinking").status == 0
-    assert registry.resolve("other").options.given() == {}, "there was nothing to take away"
-    for language, words in (("en", "what takes --pin back"), ("ja", "--pin を取り消す")):
-        assert words in cli("add", "--help", "--lang", language).out
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import processes
 from hoshikage.dispatch import standby as module
 from hoshikage.dispatch.handed import HandedHost, HandedProcess
 from hoshikage.dispatch.host import Exit
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.process
 LAST_WORDS = "import sys; sys.stderr.write('so it was\\n'); sys.exit(3)"
 OPEN = "import os, sys; sys.stderr.write(' '.join(sorted(os.listdir('/proc/self/fd'))) + '\\n'); sys.exit(0)"
 LISTENING = "import sys; sys.stdin.read()"
-LOOKS = 1000
 
 
 def handed(code: str) -> HandedProcess:
@@ -42,14 +41,6 @@ async def ended(process: HandedProcess) -> Exit:
 
 def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
-
-
-async def until(wanted: Callable[[], bool]) -> None:
-    for _ in range(LOOKS):
-        if wanted():
-            return
-        await asyncio.to_thread(os.stat, "/")
-    raise AssertionError
 
 
 async def test_its_end_is_told_with_its_last_words() -> None:
@@ -132,8 +123,11 @@ async def test_it_does_not_wait_for_ever_where_no_runner_is_wanted_ahead(
     starting = after._starting
     assert starting is not None
     await asyncio.wait((starting,))
-    await until(lambda: is_gone(process.pid))
-    assert after.pid is None
+    assert await asyncio.to_thread(processes.left, {process.pid}, 60) == set()
+    dropping = after._starting
+    assert dropping is not None
+    await asyncio.wait((dropping,))
+    assert (after.pid, is_gone(process.pid)) == (None, True)
 
 
 async def test_a_server_that_never_loaded_has_nothing_to_start() -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 
 import pytest
 
+import processes
 from hoshikage.access.tokens import TokenStore
 from hoshikage.http import connections
 from tests.certificates import self_signed
@@ -30,6 +32,7 @@ from tests.end_to_end.conftest import LABEL, register
 from tests.end_to_end.live import LiveServer, home_environ
 
 MAX_LOOKS = 600
+PATIENCE_S = 60.0
 CLIENTS = 512
 ASLEEP_BYTES = 12 * 2**20
 HELLO = {"model": LABEL, "messages": [{"role": "user", "content": "What is Hoshikage?"}], "max_tokens": 3}
@@ -41,12 +44,12 @@ os.execv(sys.executable, [sys.executable, "-m", "hoshikage"])
 """
 
 
-def until(wanted: Callable[[], bool], what: str) -> None:
+def until(wanted: Callable[[], bool], what: str, every_s: float = 0.1) -> None:
     moment = threading.Event()
     for _ in range(MAX_LOOKS):
         if wanted():
             return
-        moment.wait(0.1)
+        moment.wait(every_s)
     raise AssertionError(f"it never came: {what}")
 
 
@@ -168,43 +171,40 @@ def test_what_has_come_of_a_request_is_handed_over_unread(server: LiveServer) ->
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["choices"][0]["finish_reason"] == "length"
 
 
-def runners(server: LiveServer) -> list[int]:
-    """Lists the runner processes that this server's process has started."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            if entry.name.isdigit() and b"hoshikage.runner.main" in (entry / "cmdline").read_bytes():
-                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                found += [int(entry.name)] if int(parent) == server.process.pid else []
-    return found
+def runners(mark: str) -> list[int]:
+    """Lists the runner processes of the house with this mark, those included whose server has ended."""
+    return [pid for pid in processes.marked(mark) if processes.runs(pid, "hoshikage.runner.main")]
 
 
 def test_the_runner_comes_up_beside_the_server_that_wakes(tmp_path: Path, library_file: Path, demo_model: Path) -> None:
     register(tmp_path, {LABEL: demo_model})
-    settings = {"SLEEP_TIMEOUT": "0.2", "IDLE_TIMEOUT": "0.1"}
+    mark = uuid.uuid4().hex
+    settings = {"SLEEP_TIMEOUT": "0.2", "IDLE_TIMEOUT": "3", processes.MARK: mark}
     body = json.dumps(HELLO).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with LiveServer(home_environ(tmp_path, library_file, **settings)) as server:
         words = chat(server)["choices"][0]["message"]["content"]
         get(asleep(server), "/v1/models")
-        assert runners(server) == [], "nothing was asked of a model"
+        assert runners(mark) == [], "nothing was asked of a model"
         asleep(server)
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
             line.sendall(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode())
-            until(lambda: bool(runners(server)), "a runner before the request is whole")
-            (early,) = runners(server)
+            until(lambda: bool(runners(mark)), "a runner before the request is whole")
+            (early,) = runners(mark)
             line.sendall(body)
             answer = b"".join(iter(lambda: line.recv(65536), b""))
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["choices"][0]["message"]["content"] == words
-        assert set(runners(server)) <= {early}, "no other was started"
+        assert (server.status()["runner"]["pid"], runners(mark)) == (early, [early]), "no other was started"
         asleep(server)
-        assert runners(server) == []
+        assert runners(mark) == []
         (tmp_path / ".config" / "hoshikage" / ".env").write_text("GREAT_TIMEOUT=soon\n")
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line, suppress(ConnectionError):
             line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+            until(lambda: bool(runners(mark)), "a runner for a server that may not start", 0.02)
             assert line.recv(65536) == b"", "a server that may not start has answered nobody"
         assert server.process.wait(60) != 0
-        until(lambda: runners(server) == [], "the end of the runner")
+        assert processes.left(processes.marked(mark), PATIENCE_S) == set()
+        assert processes.marked(mark) == set()
 
 
 def test_foreign_names_pages_and_strangers_are_refused(tmp_path: Path, library_file: Path, demo_model: Path) -> None:

@@ -1,5 +1,5 @@
 """This program shows pictures to a model whose adapters change, and to models that have them in their weights. LIBRARY
-FOLDER on the command line; prints JSON: for each kind of projector and mode the answers that differ."""
+FOLDER on the command line; prints JSON: for each kind of projector the adapters whose answers differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETS: Final[tuple[tuple[float, float], ...]] = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.
 """The requests have so much of the LoRA adapter and of the control vector."""
 MERGED: Final = ("llava", "gemma3")
 """The text models of these kinds can have a control vector in their weights."""
-BESIDE: Final = ("prefix together",)
+BESIDE: Final = MODES["prefix together"]
 Given = dict[str, tuple[Scaled, ...]]
 
 
@@ -38,14 +38,8 @@ def main() -> dict[str, Any]:
         for one, other in SETS:
             merged = write_merged(folder / "merged.gguf", {1: one}, {5: other})
             right[one, other] = answers(library, merged, projector, kind, [{}])[0]
-        told = [answers(library, plain, projector, kind, [*given.values()] * 2, MODES[mode]) for mode in BESIDE]
-        wanted = [right[each] for each in SETS] * 2
-        found["wrong"][kind] = [
-            (mode, SETS[at % len(SETS)])
-            for mode, those in zip(BESIDE, told, strict=True)
-            for at, each in enumerate(those)
-            if each != wanted[at]
-        ]
+        told = answers(library, plain, projector, kind, [*given.values()] * 2, BESIDE)
+        found["wrong"][kind] = [each for each, tokens in zip(SETS * 2, told, strict=True) if tokens != right[each]]
         found["different"][kind] = len({json.dumps(each) for each in right.values()})
     found["qwen2vl"] = with_positions(library, folder, Scaled(vector, 1.5))
     return found
@@ -78,7 +72,7 @@ def with_positions(library: Path, folder: Path, vector: Scaled) -> dict[str, boo
     Adapters(bare.model, params).use(bare.context, AdapterSet((), (vector,)))
     right = [bare.answer(each, kind, SETTINGS["n_batch"])["tokens"] for each in asked]
     bare.close()
-    told = answers(library, model, projector, kind, [{"control_vectors": (vector,)}, {}], MODES["prefix together"])
+    told = answers(library, model, projector, kind, [{"control_vectors": (vector,)}, {}], BESIDE)
     return {"right": told[0] == right, "without": told[1] == without, "different": right != without}
 
 

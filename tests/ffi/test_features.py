@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hoshikage._ffi import features
 from hoshikage.messages import LANGUAGES, text
+from tests.trees import nodes_of, text_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,8 +32,8 @@ def test_every_501_about_a_release_names_the_first_that_has_what_it_lacks() -> N
     raised = {
         str(node.args[0].value): {str(keyword.arg) for keyword in node.keywords}
         for file in (ROOT / "hoshikage").rglob("*.py")
-        if "NotSupported(" in (source := file.read_text("utf-8"))
-        for node in ast.walk(ast.parse(source))
+        if "NotSupported(" in text_of(file)
+        for node in nodes_of(text_of(file))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "NotSupported"

@@ -30,6 +30,7 @@ from hoshikage.protocols import app
 from hoshikage.protocols.hoshikage.insight import Insight
 from hoshikage.registry import ModelSpec, Registry
 from hoshikage.settings import Settings, load
+from tests.gguf_files import Gguf
 from tests.stand_in import StandIn
 
 Step = Note | Exception | asyncio.Event
@@ -224,3 +225,14 @@ async def serving(
 async def house(settings: Settings, timeouts: StreamTimeouts) -> AsyncIterator[House]:
     async with serving(settings, timeouts=timeouts) as running:
         yield running
+
+
+@pytest.fixture
+def registry(house: House, settings: Settings) -> Registry:
+    """Returns what another process would see."""
+    return Registry(settings.model_map_file)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return Gguf().write(tmp_path / "small.gguf")

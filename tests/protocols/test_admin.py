@@ -21,17 +21,6 @@ from tests.protocols.conftest import House, serving
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return Gguf().write(tmp_path / "small.gguf")
-
-
-@pytest.fixture
-def registry(house: House, settings: Settings) -> Registry:
-    """Returns what another process would see."""
-    return Registry(settings.model_map_file)
-
-
 Answer = tuple[int, Any, Mapping[str, str]]
 
 

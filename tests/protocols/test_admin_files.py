@@ -11,21 +11,10 @@ import pytest
 from hoshikage.registry import OwnOptions, Registry
 from hoshikage.registry.template import MAX_TEMPLATE_BYTES
 from hoshikage.settings import Settings
-from tests.gguf_files import Gguf
 from tests.protocols.conftest import House
 from tests.protocols.test_admin import admin
 
 SECRET = "root:x:0:0:nobody else's business"
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return Gguf().write(tmp_path / "small.gguf")
-
-
-@pytest.fixture
-def registry(settings: Settings) -> Registry:
-    return Registry(settings.model_map_file)
 
 
 async def added(house: House, settings: Settings, model: Path, **options: Any) -> tuple[int, dict[str, Any]]:

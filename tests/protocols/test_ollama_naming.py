@@ -26,12 +26,6 @@ async def administrator(house: House, settings: Settings) -> AsyncIterator[ollam
         yield client
 
 
-@pytest.fixture
-def registry(house: House, settings: Settings) -> Registry:
-    """Returns what another process would see."""
-    return Registry(settings.model_map_file)
-
-
 async def test_a_copy_is_the_same_file_under_a_further_name(
     house: House, settings: Settings, registry: Registry, tmp_path: Path
 ) -> None:
