@@ -7,7 +7,7 @@ import type { Kind } from "./formats";
 import { Live } from "./live";
 import { packed, shelve } from "./media";
 import { lastModel } from "./prefs";
-import { changes, keep, one } from "./store";
+import { changed, changes, keep, one } from "./store";
 import { added, fresh, merged, messages, path, titled, type Attached, type Conversation, type Medium, type Turn } from "./tree";
 
 const SAVE_MS = 2000;
@@ -127,9 +127,8 @@ async function run(conversation: Conversation, turn: Turn): Promise<void> {
     live.settle();
     void keep(underway.get(conversation.id)!);
   }, SAVE_MS);
-  void shelve(branch).then(() => {
-    const now = underway.get(conversation.id); // an answer that has ended was kept then
-    if (now) void keep(now);
+  void keep(conversation).then(async (kept) => {
+    if (kept && (await shelve(branch))) changed(); // a file that nothing names would be swept away
   });
   try {
     const { files, leftOut } = await packed(branch, conversation.model, sensesOf(conversation.model));

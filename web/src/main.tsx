@@ -14,7 +14,7 @@ import { Library } from "./rooms/library";
 import { Machine } from "./rooms/machine";
 import { Models } from "./rooms/models";
 import { Settings } from "./rooms/settings";
-import { storeFault } from "./store";
+import { storeFault, sweep } from "./store";
 import { say } from "./words";
 
 const ROOMS = ["chat", "history", "models", "library", "machine", "settings"] as const;
@@ -99,3 +99,4 @@ void follow();
 const root = document.getElementById("page")!;
 root.replaceChildren();
 render(<Page />, root);
+(globalThis.requestIdleCallback ?? setTimeout)(() => void sweep()); // Safari has no idle callbacks

@@ -88,15 +88,18 @@ export async function fileOf(id: string): Promise<Blob | undefined> {
   return held.get(id) ?? (await keptFile(id));
 }
 
-/** Has the browser keep the files of these turns; those that it does not stay until the page is closed. */
-export async function shelve(turns: Turn[]): Promise<void> {
+/** Has the browser keep the files of these turns; those that it does not stay until the page is closed. True where it
+ * keeps any that it had not. */
+export async function shelve(turns: Turn[]): Promise<boolean> {
+  let any = false;
   for (const { id } of turns.flatMap((turn) => turn.media ?? [])) {
     const file = held.get(id);
-    if (file && (await keepFile(id, file))) held.delete(id);
+    if (file && (await keepFile(id, file))) any = held.delete(id) || any;
   }
+  return any;
 }
 
-export interface Packed {
+interface Packed {
   /** An id -> its file as base64. What is not there is a word for the model. */
   files: ReadonlyMap<string, string>;
   /** What of the history was left out, in words; empty for nothing. */

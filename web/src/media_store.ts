@@ -45,12 +45,21 @@ export async function keptFile(id: string): Promise<Blob | undefined> {
   }
 }
 
+export async function keptIds(): Promise<string[]> {
+  try {
+    return (await (await database()).getAllKeys(FILES)) as string[];
+  } catch {
+    opened = null;
+    return [];
+  }
+}
+
 export async function forgetFiles(ids: string[]): Promise<void> {
   if (!ids.length) return;
   try {
     const change = (await database()).transaction(FILES, "readwrite");
     await Promise.all([...ids.map((id) => change.store.delete(id)), change.done]);
   } catch {
-    opened = null; // they stay, and nothing names them
+    opened = null; // they stay until the next sweep
   }
 }

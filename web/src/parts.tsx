@@ -73,8 +73,9 @@ export function Act(props: {
   );
 }
 
-export function Fault({ text }: { text: string }) {
-  return text ? <p class="fault" role="alert">{text}</p> : null;
+/** Told at once where it is fresh; otherwise it stands there to be read. */
+export function Fault({ text, fresh = true }: { text: string; fresh?: boolean }) {
+  return text ? <p class="fault" role={fresh ? "alert" : undefined}>{text}</p> : null;
 }
 
 let entered = false;

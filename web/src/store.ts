@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { openDB, type IDBPDatabase } from "idb";
-import { forgetFiles } from "./media_store";
+import { forgetFiles, keptIds } from "./media_store";
 import { mediaOf, merged, type Conversation } from "./tree";
 
 const NAME = "hoshikage";
@@ -47,16 +47,18 @@ export function one(id: string): Promise<Conversation | undefined> {
   return tried(async () => (await database()).get("conversations", id) as Promise<Conversation | undefined>, undefined);
 }
 
-/** Keeps a conversation; what another tab added to it meanwhile stays. */
-export async function keep(conversation: Conversation): Promise<void> {
+/** Keeps a conversation; what another tab added to it meanwhile stays. False where the browser does not. */
+export async function keep(conversation: Conversation): Promise<boolean> {
   const copy = structuredClone(conversation);
-  await tried(async () => {
+  const kept = await tried(async () => {
     const change = (await database()).transaction("conversations", "readwrite");
     const there = (await change.store.get(copy.id)) as Conversation | undefined;
     await change.store.put(merged(copy, there));
     await change.done;
-  }, undefined);
+    return true;
+  }, false);
   changed();
+  return kept;
 }
 
 /** Changes the title alone, whatever another tab does with the rest. */
@@ -72,17 +74,28 @@ export async function rename(id: string, title: string): Promise<void> {
 
 /** Forgets a conversation, and its pictures and sounds that no other one has. */
 export async function forget(id: string): Promise<void> {
-  await tried(async () => {
+  const gone = await tried(async () => {
     const store = await database();
-    const gone = (await store.get("conversations", id)) as Conversation | undefined;
+    const found = (await store.get("conversations", id)) as Conversation | undefined;
     await store.delete("conversations", id);
-    const needed = new Set(((await store.getAll("conversations")) as Conversation[]).flatMap(mediaOf));
-    await forgetFiles(gone ? mediaOf(gone).filter((file) => !needed.has(file)) : []);
+    return found;
   }, undefined);
+  if (gone && mediaOf(gone).length) await sweep();
   changed();
 }
 
-function changed(): void {
+/** Forgets the pictures and sounds that no conversation names. A file is kept after the conversation that names it, so
+ * the files are listed first here: what another tab is keeping meanwhile stays. */
+export async function sweep(): Promise<void> {
+  const kept = await keptIds();
+  if (!kept.length) return;
+  await tried(async () => {
+    const named = new Set(((await (await database()).getAll("conversations")) as Conversation[]).flatMap(mediaOf));
+    await forgetFiles(kept.filter((id) => !named.has(id)));
+  }, undefined);
+}
+
+export function changed(): void {
   changes.value += 1;
   tabs.postMessage(changes.value);
 }

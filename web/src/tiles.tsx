@@ -15,7 +15,7 @@ export function Tiles(props: { media: Medium[] | undefined; remove?: (one: Mediu
   return (
     <ul class="tiles" aria-label={say("media")}>
       {props.media.map((one) => (
-        <li key={one.id} class={kindOf(one.format)}>
+        <li key={one.id}>
           <Tile one={one} />
           {remove ? (
             <Button tone="plain" class="away" aria-label={say("file_remove", { name: one.name })} onClick={() => remove(one)}>

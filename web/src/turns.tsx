@@ -163,14 +163,9 @@ function Body({ turn, live }: { turn: Turn; live: Live | null }) {
       </div>
       <Prose live={live} part="text" text={turn.text} />
       {calls.map((call) => <CallView key={call.id} call={{ ...call }} />)}
-      <Warning text={live ? live.warning.value : (turn.warning ?? "")} fresh={live !== null} />
+      <Fault text={live ? live.warning.value : (turn.warning ?? "")} fresh={live !== null} />
     </>
   );
-}
-
-/** Told at once while the answer comes; later it stands there to be read. */
-function Warning({ text, fresh }: { text: string; fresh: boolean }) {
-  return text ? <p class="fault" role={fresh ? "alert" : undefined}>{text}</p> : null;
 }
 
 function Prose({ live, part, text }: { live: Live | null; part: "text" | "thoughts"; text: string }) {

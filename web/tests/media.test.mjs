@@ -88,6 +88,23 @@ const files = (page) =>
       else target.result.transaction("files").objectStore("files").count().onsuccess = (found) => resolve(found.target.result);
     };
   }));
+/** Puts a file that no conversation names. */
+const stray = (page) =>
+  page.evaluate(() => new Promise((resolve) => {
+    indexedDB.open("hoshikage-media").onsuccess = ({ target }) => {
+      target.result.transaction("files", "readwrite").objectStore("files").put(new Blob(["x"]), "stray").onsuccess = resolve;
+    };
+  }));
+/** Notes from now on what is written, by the store's name. */
+const noting = (page) =>
+  page.evaluate(() => {
+    const { put } = IDBObjectStore.prototype;
+    globalThis.puts = [];
+    IDBObjectStore.prototype.put = function (...given) {
+      globalThis.puts.push(this.name);
+      return put.apply(this, given);
+    };
+  });
 
 test("a picture by button, by drop and by paste; one is taken away, a model reads the rest, and they stay", async () => {
   const { context, page, seen, sent } = await talking("seeing");
@@ -275,7 +292,10 @@ test("pictures go out and come in with their conversation, and go with the last 
   const jpeg = await drawn(page, "image/jpeg");
   await drop(page, ["photo.jpg", "", jpeg], ["star.png", "", png()]);
   await tiles(page).nth(1).waitFor();
+  await noting(page);
   await ask(page, "Kept");
+  await page.waitForFunction(() => globalThis.puts.filter((store) => store === "files").length === 2);
+  assert.equal(await page.evaluate(() => globalThis.puts[0]), "conversations"); // which names the files
   await page.goto(`${stage.url}/#/history`);
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "JSON: Kept" }).click()]);
   const text = await readFile(await download.path(), "utf8");
@@ -287,8 +307,10 @@ test("pictures go out and come in with their conversation, and go with the last 
   const other = await visit(browser, stage, { hash: "#/history" });
   const take = (name, words) =>
     other.page.locator("input[type=file]").setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(words) });
+  await noting(other.page);
   await take("good.json", text);
   await other.page.getByText("1 imported").waitFor();
+  assert.deepEqual(await other.page.evaluate(() => globalThis.puts), ["conversations", "files", "files"]);
   const hostile = JSON.parse(text); // another conversation with the one file, and one that is no picture
   hostile.conversations[0].id = "hostile";
   hostile.conversations[0].title = "Other";
@@ -300,6 +322,7 @@ test("pictures go out and come in with their conversation, and go with the last 
   assert.deepEqual(await sizes(other.page, 1), [320]);
   await other.page.getByText("star.png (not kept in this browser)").waitFor();
   assert.equal(await files(other.page), 2);
+  await stray(other.page); // as a deletion that failed leaves it: it goes with the next
   for (const [name, left] of [["Kept", 1], ["Other", 0]]) {
     await other.page.goto(`${stage.url}/#/history`);
     await other.page.getByRole("button", { name: `Delete: ${name}` }).click();
@@ -307,6 +330,15 @@ test("pictures go out and come in with their conversation, and go with the last 
     await other.page.locator(".cardtitle", { hasText: name }).waitFor({ state: "detached" });
     assert.equal(await files(other.page), left);
   }
+  await stray(page);
+  await page.reload(); // or when the page is opened
+  await page.waitForFunction(() => new Promise((resolve) => {
+    indexedDB.open("hoshikage-media").onsuccess = ({ target }) => {
+      const found = target.result.transaction("files").objectStore("files").getKey("stray");
+      found.onsuccess = () => resolve(found.result === undefined);
+    };
+  }));
+  assert.equal(await files(page), 2);
   assert.deepEqual(await quiet(page, seen), []);
   assert.deepEqual(await quiet(other.page, other.seen), []);
   await context.close();

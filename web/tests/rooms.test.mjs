@@ -144,11 +144,11 @@ test("a model is checked, added, loaded, unloaded, changed and removed", async (
   await page.getByLabel("n_ctx").fill("256");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("n_ctx = 256").waitFor();
-  await page.getByRole("button", { name: "Load: second" }).click();
+  await page.getByRole("button", { name: "Load: second", exact: true }).click();
   await page.getByRole("button", { name: "Unload: second" }).waitFor();
   assert.equal((await server.status()).model.id, "second");
   await page.getByRole("button", { name: "Unload: second" }).click();
-  await page.getByRole("button", { name: "Load: second" }).waitFor();
+  await page.getByRole("button", { name: "Load: second", exact: true }).waitFor();
   await page.waitForFunction(async () => (await (await fetch("/v1/status")).json()).model.state !== "unloading");
   assert.equal((await server.status()).model.state, "unloaded"); // the button is there once it has begun
   await page.getByRole("button", { name: "Settings: second" }).click();

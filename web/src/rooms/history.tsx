@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { current } from "../chat";
 import { asBase64, imported as importedFile } from "../media";
 import { Act, Button, Fault, Room, saved, useRead } from "../parts";
-import { all, changes, forget, keep, rename } from "../store";
+import { all, changed, changes, forget, keep, rename } from "../store";
 import { markdown, mediaOf, parsed, path, type Conversation } from "../tree";
 import { say, when } from "../words";
 
@@ -44,11 +44,12 @@ export function History() {
     for (const file of files ?? []) {
       const read = imported(await file.text().catch(() => ""));
       if (!read) fault.value = say("import_fault", { name: file.name });
-      for (const [id, text] of read?.media ?? []) await importedFile(id, text);
       for (const one of read?.conversations ?? []) {
         await keep(one);
         count += 1;
       }
+      for (const [id, text] of read?.media ?? []) await importedFile(id, text); // after what names them
+      if (read?.media.length) changed();
     }
     if (count) told.value = say("imported", { count });
   };
