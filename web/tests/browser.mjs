@@ -1,5 +1,6 @@
 /** Debian's Chromium, driven; every page reports what it should not have: errors, refused loads, requests elsewhere. */
 
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -53,6 +54,12 @@ export async function watch(page, server) {
 export async function quiet(page, seen) {
   const violations = await page.evaluate(() => globalThis.violations);
   return [...seen.faults, ...seen.elsewhere, ...seen.dialogs, ...violations];
+}
+
+/** Waits until that is so. Playwright's waitForFunction takes a promise for true, and does not wait for it. */
+export async function until(done) {
+  const end = Date.now() + 30_000;
+  while (!(await done())) assert.ok(Date.now() < end, `never: ${done}`);
 }
 
 /** What axe-core finds serious for those who cannot see or cannot point. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { faults, launch, quiet, visit } from "./browser.mjs";
+import { faults, launch, quiet, until, visit } from "./browser.mjs";
 import { bmp, choose, drawn, drop, gif, mp3, paste, png, wav } from "./files.mjs";
 import { Server } from "./server.mjs";
 import { answer, Stage } from "./stage.mjs";
@@ -332,12 +332,7 @@ test("pictures go out and come in with their conversation, and go with the last 
   }
   await stray(page);
   await page.reload(); // or when the page is opened
-  await page.waitForFunction(() => new Promise((resolve) => {
-    indexedDB.open("hoshikage-media").onsuccess = ({ target }) => {
-      const found = target.result.transaction("files").objectStore("files").getKey("stray");
-      found.onsuccess = () => resolve(found.result === undefined);
-    };
-  }));
+  await until(async () => (await files(page)) < 3);
   assert.equal(await files(page), 2);
   assert.deepEqual(await quiet(page, seen), []);
   assert.deepEqual(await quiet(other.page, other.seen), []);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, quiet, visit } from "./browser.mjs";
+import { launch, quiet, until, visit } from "./browser.mjs";
 import { DEMO, libraries, MODEL, Server } from "./server.mjs";
 
 let server, browser, token;
@@ -149,8 +149,7 @@ test("a model is checked, added, loaded, unloaded, changed and removed", async (
   assert.equal((await server.status()).model.id, "second");
   await page.getByRole("button", { name: "Unload: second" }).click();
   await page.getByRole("button", { name: "Load: second", exact: true }).waitFor();
-  await page.waitForFunction(async () => (await (await fetch("/v1/status")).json()).model.state !== "unloading");
-  assert.equal((await server.status()).model.state, "unloaded"); // the button is there once it has begun
+  await until(async () => (await server.status()).model.state === "unloaded"); // the button is there once it has begun
   await page.getByRole("button", { name: "Settings: second" }).click();
   await page.getByLabel("n_ctx").fill("99999999");
   await page.getByRole("button", { name: "Save" }).click();
