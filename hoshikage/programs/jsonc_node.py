@@ -70,7 +70,7 @@ def _node(text: str, at: int, opened: int, depth: int) -> Node:
         if depth == MAX_DEPTH:
             raise JsonFault("connect.file_too_deep", text, at)
         return _block(text, at, depth + 1)
-    match = (_STRING if text.startswith('"', at) else _PLAIN).match(text, at)
+    match = _STRING.match(text, at) if text.startswith('"', at) else _PLAIN.match(text, at)
     if match is None:
         _refuse(text, at, at if text.startswith('"', at) else opened)
     try:
